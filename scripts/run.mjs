@@ -1,0 +1,73 @@
+// Entry of every npm script. Runs under whatever Node the machine has (20 or later): installs what is missing, then
+// hands over to the Node that the repository brings. Plain JavaScript, no dependency, on purpose.
+import { spawn, spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+const modules = join(root, 'node_modules')
+const stampFile = join(modules, '.plugwork-installed')
+const node = join(modules, 'node', 'bin', process.platform === 'win32' ? 'node.exe' : 'node')
+
+/** Changes when the lock file, the platform or a package's manifest changes: then an install is due. */
+function wanted() {
+  const hash = createHash('sha256').update(`${process.platform} ${process.arch}\n`)
+  hash.update(readFileSync(join(root, 'package-lock.json')))
+  return hash.digest('hex')
+}
+
+function install() {
+  const stamp = wanted()
+  if (existsSync(node) && existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) return
+  process.stderr.write('Installing dependencies (first start, or the lock file changed) …\n')
+  // Not `ci`: npm leaves optional packages of other platforms out of the lock file, and `ci` then refuses it.
+  const args = ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error']
+  const result = spawnSync('npm', args, { cwd: root, stdio: ['ignore', 2, 2], shell: process.platform === 'win32' })
+  if (result.status !== 0) {
+    process.stderr.write(
+      '\n`npm install` failed; its own message is above. Check the network and the registry, then run this again.\n',
+    )
+    process.exit(2)
+  }
+  if (!existsSync(node)) {
+    process.stderr.write(
+      'The `node` package did not bring its binary: were install scripts disabled (`ignore-scripts`)?\n',
+    )
+    process.exit(2)
+  }
+  writeFileSync(stampFile, stamp)
+}
+
+const commands = {
+  start: (rest) => ['scripts/start.ts', ...rest],
+  test: (rest) => ['scripts/verify.ts', ...rest],
+  verify: (rest) => ['scripts/verify.ts', ...rest],
+  bench: (rest) => ['bench/run.ts', ...rest],
+  crash: (rest) => ['crash/run.ts', ...rest],
+  pack: (rest) => ['scripts/pack.ts', ...rest],
+  plugwork: (rest) => ['packages/plugwork/bin/plugwork.mjs', ...rest],
+}
+
+const [name, ...rest] = process.argv.slice(2)
+const command = commands[name]
+if (!command) {
+  process.stderr.write(`Unknown script ${name}; there are: ${Object.keys(commands).join(', ')}.\n`)
+  process.exit(2)
+}
+install()
+const [script, ...args] = command(rest)
+const child = spawn(node, [join(root, script), ...args], {
+  // `plugwork` works on the caller's folder; everything else on the repository.
+  cwd: name === 'plugwork' ? (process.env.INIT_CWD ?? process.cwd()) : root,
+  stdio: 'inherit',
+  env: { ...process.env, PATH: `${join(modules, '.bin')}:${process.env.PATH}` },
+})
+// The terminal signals the whole group; a signal sent to this process alone is passed on.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
+  process.on(signal, () => signal !== 'SIGINT' && child.kill(signal))
+child.on('exit', (code, signal) => {
+  if (signal) process.kill(process.pid, signal)
+  else process.exit(code ?? 1)
+})

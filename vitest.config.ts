@@ -1,0 +1,11 @@
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  test: {
+    include: ['packages/*/src/**/*.test.ts', 'scripts/**/*.test.ts', '*.test.ts'],
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    // Tests wait for conditions, not for durations: on a busy machine a process takes seconds to get there.
+    expect: { poll: { timeout: 20_000 } },
+  },
+})
