@@ -1,0 +1,51 @@
+/**
+ * The one way out. Every outbound HTTP request of the product goes through an `Egress`: addresses are resolved once,
+ * checked and pinned; private ranges are denied unless allowed; redirects are checked again; sizes and times are bounded.
+ */
+export interface EgressPolicy {
+  /** Hosts, `host:port`, `*.host`, or CIDRs that are allowed although private (`PLUGWORK_EGRESS_ALLOW`). */
+  readonly allow: readonly string[]
+  /** When given, only these hosts may be reached at all (per connection or plugin). */
+  readonly onlyHosts?: readonly string[]
+  readonly maxResponseBytes: number
+  /** Limit of a request, redirects included, that names none itself. */
+  readonly timeoutMs: number
+  /** What a request may ask for at most. Default 15 minutes. */
+  readonly maxTimeoutMs?: number
+  readonly maxRedirects: number
+}
+
+export interface EgressRequest {
+  readonly method: string
+  readonly url: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: string | Uint8Array
+  readonly timeoutMs?: number
+  readonly maxResponseBytes?: number
+  /** `manual` returns the redirect itself. Default `follow`; on a change of origin only harmless headers go along. */
+  readonly redirect?: 'follow' | 'manual'
+  readonly signal?: AbortSignal
+}
+
+export interface EgressResponse {
+  readonly status: number
+  /** Names in lower case; repeated ones joined by `, `. */
+  readonly headers: Readonly<Record<string, string>>
+  /** Decompressed. */
+  readonly body: Uint8Array
+  /** Address after redirects. */
+  readonly url: string
+}
+
+export interface Egress {
+  request(request: EgressRequest): Promise<EgressResponse>
+  /** WHATWG `fetch` over the same guard, for task authors (`ctx.fetch`) and vendors' clients. */
+  readonly fetch: typeof globalThis.fetch
+  /**
+   * The same dialer under a narrower policy: what it allows must be allowed here too. Cheap, shares the connections;
+   * closing it does nothing.
+   */
+  restrict(policy: Partial<EgressPolicy>): Egress
+  /** Closes every connection; requests under way fail with `egress_closed`. */
+  close(): Promise<void>
+}

@@ -1,0 +1,427 @@
+/** Walks the steps of a plan in the order in which they run, and knows at each what is visible and of which type. */
+import { NAMESPACES } from '../expression/library.ts'
+import {
+  ANY,
+  BOOLEAN,
+  NULL,
+  NUMBER,
+  describeWithArticle,
+  mayBeNull,
+  membersOf,
+  objectOf,
+  overlaps,
+  union,
+  widen,
+  withoutNull,
+  type Type,
+} from '../expression/type.ts'
+import type { ReferenceChecker } from './check-references.ts'
+import type { Compilation } from './compilation.ts'
+import { SCOPE_NAMES } from './grammar.ts'
+import { childPlace, rootPlace, type Place } from './place.ts'
+import type { Block, LoopNode, ParallelNode, PlanNode, RepeatNode, SetNode, SwitchNode, TryNode } from './plan.ts'
+import { ERROR_TYPE, nullable, type Scope } from './scope.ts'
+import { effectType, loopType, outputSchema, repeatType, waitType } from './step-types.ts'
+import { reportWord } from './step-base.ts'
+import type { ValueChecker } from './values.ts'
+import { containsSecret } from './secret-types.ts'
+import { visibleBlocks } from './visibility.ts'
+
+/** What holds for all steps of a block. */
+export interface BlockContext {
+  /** Where `exit` is not allowed, and why. */
+  readonly noExit?: string
+  /** Whether an error is being handled here. */
+  readonly handlesError: boolean
+}
+
+export class StepChecker {
+  readonly types = new Map<string, Type>()
+  readonly #c: Compilation
+  readonly #values: ValueChecker
+  readonly #references: ReferenceChecker
+  constructor(c: Compilation, values: ValueChecker, references: ReferenceChecker) {
+    this.#c = c
+    this.#values = values
+    this.#references = references
+  }
+
+  /** Checks the steps of a block, and adds them to its scope. Gives the type of the last step's value. */
+  block(block: Block, scope: Scope, context: BlockContext): Type {
+    let last: Type = NULL
+    let ended: PlanNode | null = null
+    for (const node of block) {
+      if (ended !== null) {
+        const what = ended.id === undefined ? `the \`${ended.kind}\` before it` : `\`${ended.id}\``
+        this.#c.report('PW1038', this.#place(node), `This step is never reached: ${what} ends the block.`)
+        ended = null
+      }
+      last = this.#node(node, scope, context)
+      if (endsBlock(node)) ended = node
+    }
+    return last
+  }
+
+  #place(node: PlanNode): Place {
+    return this.#c.origins.place(node) ?? rootPlace(null)
+  }
+
+  #node(node: PlanNode, scope: Scope, context: BlockContext): Type {
+    const before = this.#values.current
+    this.#values.current = node
+    if (node.if !== undefined) this.#values.condition(node.if, scope)
+    this.#dependsOn(node, scope)
+    const inner = new Map<string, Type>()
+    const own = this.#c.origins.isBroken(node) ? ANY : this.#kind(node, scope, context, inner)
+    if (node.label !== undefined) this.#values.template(node.label, scope)
+    if (node.onError !== undefined) {
+      const handler = handlerScope(scope)
+      for (const [id, type] of inner) handler.addStep(id, nullable(type))
+      this.block(node.onError, handler, { ...context, handlesError: true })
+      this.#values.current = node
+    }
+    const mayBeSkipped = node.if !== undefined || node.onError !== undefined
+    const type = mayBeSkipped ? nullable(own) : own
+    for (const [id, innerType] of inner) this.#declare(id, mayBeSkipped ? nullable(innerType) : innerType, scope, node)
+    if (node.id !== undefined) this.#declare(node.id, type, scope, node)
+    if (node.label !== undefined) scope.addLabel()
+    this.types.set(node.path, type)
+    this.#values.current = before
+    return type
+  }
+
+  #declare(id: string, type: Type, scope: Scope, node: PlanNode): void {
+    const known = scope.find(id)
+    if (known !== undefined && node.id === id && !SCOPE_NAMES.includes(id)) {
+      const place = this.#idPlace(node)
+      const message = known.isStep
+        ? `There is already a step \`${id}\` that is visible here.`
+        : `\`${id}\` already names something here.`
+      this.#c.report(known.isStep ? 'PW1040' : 'PW1041', place, message)
+    } else if (known?.isStep === true) {
+      this.#reportInner(id, node)
+    }
+    if (node.id === id && NAMESPACES.has(id)) {
+      this.#c.report(
+        'PW1041',
+        this.#idPlace(node),
+        `\`${id}\` names functions (\`${id}.…\`) in every expression; choose another name.`,
+      )
+    }
+    scope.addStep(id, type)
+  }
+
+  /** A step inside a branch has the id of one that is visible where the branches end. */
+  #reportInner(id: string, node: PlanNode): void {
+    const inside = visibleBlocks(node)
+      .flat()
+      .find((step) => step.id === id)
+    if (inside !== undefined && this.types.has(inside.path)) return
+    this.#c.report(
+      'PW1040',
+      inside === undefined ? this.#place(node) : this.#idPlace(inside),
+      `There is already a step \`${id}\`.`,
+    )
+  }
+
+  #idPlace(node: PlanNode): Place {
+    const place = this.#place(node)
+    const direct = childPlace(place, 'id')
+    if (direct !== undefined) return direct
+    const input = node.kind === 'action' ? this.#c.origins.place(node.input) : undefined
+    return (input && childPlace(input, 'id')) ?? place
+  }
+
+  /** In a sequence `depends_on` is only checked; branches of `parallel` it orders. */
+  #dependsOn(node: PlanNode, scope: Scope): void {
+    for (const name of this.#c.origins.dependsOn(node.path)) {
+      if (scope.find(String(name.value))?.isStep === true) continue
+      this.#c.report('PW1039', name, `\`${String(name.value)}\` is no step that can have run before this one.`)
+    }
+  }
+
+  /** Checks what is special of a kind; ids that stay visible after it are put into `inner`. */
+  #kind(node: PlanNode, scope: Scope, context: BlockContext, inner: Map<string, Type>): Type {
+    const place = this.#place(node)
+    switch (node.kind) {
+      case 'task':
+        this.#references.task(node, place, scope)
+        return effectType(outputSchema(this.#c.catalog, node), node.outputs)
+      case 'subflow':
+        this.#references.subflow(node, place, scope)
+        return effectType(outputSchema(this.#c.catalog, node), node.outputs)
+      case 'action':
+        this.#references.action(node, place, scope)
+        return effectType(outputSchema(this.#c.catalog, node), node.outputs)
+      case 'set':
+        return this.#set(node, scope)
+      case 'emit':
+        this.#stored(this.#values.template(node.event, scope), place, 'The event')
+        this.#stored(this.#values.template(node.data, scope), place, 'The data of the event')
+        return ANY
+      case 'wait':
+        return this.#wait(node, scope)
+      case 'fail':
+        if (node.rethrow && !context.handlesError) {
+          this.#c.report(
+            'PW1036',
+            childPlace(place, 'fail') ?? place,
+            '`rethrow` needs an error that is being handled: it stands in `catch` or `on_error`.',
+          )
+        }
+        for (const template of [node.message, node.code, node.data]) {
+          if (template !== undefined) this.#stored(this.#values.template(template, scope), place, 'The error')
+        }
+        return ANY
+      case 'exit':
+        if (context.noExit !== undefined) {
+          this.#c.report('PW1037', place, `\`exit\` cannot stand ${context.noExit}.`)
+        }
+        if (node.reason !== undefined) this.#stored(this.#values.template(node.reason, scope), place, 'The reason')
+        if (node.outputs !== undefined) this.#stored(this.#values.template(node.outputs, scope), place, 'The outputs')
+        return ANY
+      case 'if':
+        this.#values.condition(node.condition, scope)
+        this.#exclusive([node.then, node.else], scope, context, inner)
+        return ANY
+      case 'switch':
+        return this.#switch(node, scope, context, inner)
+      case 'loop':
+        return this.#loop(node, scope, context)
+      case 'repeat':
+        return this.#repeat(node, scope, context)
+      case 'parallel':
+        this.#parallel(node, scope, context, inner)
+        return ANY
+      case 'try':
+        this.#try(node, scope, context, inner)
+        return ANY
+    }
+  }
+
+  #stored(type: Type, place: Place, what: string): void {
+    if (!containsSecret(type)) return
+    this.#c.report('PW1067', place, `${what} would be stored with a secret in it.`)
+  }
+
+  #set(node: SetNode, scope: Scope): Type {
+    const entries = node.values.map(([name, template]) => {
+      const type = this.#values.template(template, scope)
+      this.#stored(type, this.#c.origins.place(template) ?? this.#place(node), `\`${name}\``)
+      return [name, widenLiteral(type)] as const
+    })
+    return objectOf(Object.fromEntries(entries))
+  }
+
+  #wait(node: Extract<PlanNode, { kind: 'wait' }>, scope: Scope): Type {
+    const { wait } = node
+    const templates = wait.kind === 'delay' ? [wait.duration] : wait.kind === 'until' ? [wait.until] : [wait.timeout]
+    if (wait.kind === 'event') templates.push(wait.event)
+    if (wait.kind === 'approval') templates.push(wait.title, wait.assignees)
+    for (const template of templates) {
+      if (template !== undefined) this.#stored(this.#values.template(template, scope), this.#place(node), 'The wait')
+    }
+    if (wait.kind === 'event' && wait.match !== undefined) {
+      this.#values.expression(wait, 'match', scope.child().addName('event', ANY), 'condition')
+    }
+    return waitType(node)
+  }
+
+  /** Branches of which exactly one runs: the same id may stand in several. */
+  #exclusive(blocks: readonly Block[], scope: Scope, context: BlockContext, inner: Map<string, Type>): void {
+    for (const block of blocks) {
+      const branch = scope.child()
+      this.block(block, branch, context)
+      for (const [id, type] of branch.ownSteps()) {
+        const other = inner.get(id)
+        inner.set(id, nullable(other === undefined ? type : union(other, type)))
+      }
+    }
+  }
+
+  #switch(node: SwitchNode, scope: Scope, context: BlockContext, inner: Map<string, Type>): Type {
+    const on = this.#values.expression(node, 'on', scope)
+    for (const branch of node.cases) {
+      for (const when of branch.when) {
+        const type = this.#values.template(when, scope)
+        if (overlaps(on, type) || (type.kind === 'null' && mayBeNull(on))) continue
+        const message = `This case is never taken: the value is ${describeWithArticle(on)}, never ${describeWithArticle(type)}.`
+        this.#c.report('PW1062', this.#c.origins.place(when) ?? this.#place(node), message)
+      }
+    }
+    this.#exclusive([...node.cases.map((branch) => branch.do), node.default], scope, context, inner)
+    return ANY
+  }
+
+  #name(name: string, type: Type, key: string, node: PlanNode, scope: Scope): void {
+    const place = this.#place(node)
+    const at = childPlace(place, key) ?? place
+    const count = this.#c.problems.length
+    reportWord(this.#c, at, name)
+    if (count === this.#c.problems.length && scope.find(name) !== undefined) {
+      this.#c.report('PW1041', at, `\`${name}\` already names something here; choose another name.`)
+    }
+    scope.addName(name, type)
+  }
+
+  #loop(node: LoopNode, scope: Scope, context: BlockContext): Type {
+    const items = this.#values.expression(node, 'items', scope)
+    const lists = membersOf(withoutNull(items))
+    const place = childPlace(this.#place(node), 'for_each') ?? this.#place(node)
+    if (
+      lists.every((type) => type.kind !== 'array' && type.kind !== 'any' && type.kind !== 'never') ||
+      items.kind === 'null'
+    ) {
+      this.#c.report('PW1064', place, `\`for_each\` needs a list, but this is ${describeWithArticle(items)}.`)
+    } else if (mayBeNull(items)) {
+      this.#c.report('PW1068', place, '`for_each` needs a list, but this may be null.', {
+        suggestion: 'write `… ?? []`',
+      })
+    }
+    const item = union(...lists.map((type) => (type.kind === 'array' ? type.items : ANY)))
+    const iteration = scope.child()
+    this.#name(node.as, item.kind === 'never' ? ANY : item, 'as', node, iteration)
+    if (node.indexAs !== undefined) this.#name(node.indexAs, NUMBER, 'index_as', node, iteration)
+    const last = this.block(node.do, iteration, context)
+    this.#values.current = node
+    const collected = node.collect === undefined ? last : this.#values.expression(node, 'collect', iteration)
+    this.#stored(collected, this.#place(node), '`collect`')
+    return loopType(collected, node.onItemError === 'continue')
+  }
+
+  #repeat(node: RepeatNode, scope: Scope, context: BlockContext): Type {
+    const place = childPlace(this.#place(node), 'repeat') ?? this.#place(node)
+    const names = new Set(node.vars.map(([name]) => name))
+    const iteration = scope.child()
+    for (const [name, template] of node.vars) {
+      const initial = this.#values.template(template, scope)
+      // What `next` will give is not known before the steps are; null is only where a variable begins.
+      const changes = node.next.some(([changed]) => changed === name)
+      this.#name(name, changes && mayBeNull(initial) ? ANY : widen(initial), 'repeat', node, iteration)
+    }
+    const last = this.block(node.do, iteration, context)
+    this.#values.current = node
+    for (const [name, template] of node.next) {
+      this.#stored(this.#values.template(template, iteration), place, `\`${name}\``)
+      if (names.has(name)) continue
+      const next = childPlace(place, 'next')
+      const at = (next && childPlace(next, name)) ?? place
+      this.#c.report('PW1061', at, `\`next\` gives a value to \`${name}\`, which is not among \`vars\`.`, { key: true })
+    }
+    if (node.until !== undefined) this.#values.expression(node, 'until', iteration, 'condition')
+    const collected = node.collect === undefined ? last : this.#values.expression(node, 'collect', iteration)
+    this.#stored(collected, place, '`collect`')
+    return repeatType(collected)
+  }
+
+  #parallel(node: ParallelNode, scope: Scope, context: BlockContext, inner: Map<string, Type>): void {
+    const scopes = new Map<number, Scope>()
+    for (const index of this.#branchOrder(node)) {
+      const branch = node.branches[index]
+      if (branch === undefined) continue
+      const branchScope = scope.child()
+      for (const earlier of allBefore(node, index)) {
+        for (const [id, type] of scopes.get(earlier)?.ownSteps() ?? []) branchScope.addStep(id, type)
+      }
+      const seen = new Set(branchScope.ownSteps().keys())
+      this.block(branch.do, branchScope, context)
+      scopes.set(index, branchScope)
+      for (const [id, type] of branchScope.ownSteps()) {
+        if (seen.has(id)) continue
+        if (inner.has(id)) this.#reportTwin(id, branch.do)
+        inner.set(id, type)
+      }
+    }
+  }
+
+  #reportTwin(id: string, block: Block): void {
+    const twin = block.find((node) => node.id === id)
+    const place =
+      twin === undefined ? this.#place(block[0] ?? { kind: 'set', path: '', values: [] }) : this.#idPlace(twin)
+    this.#c.report('PW1040', place, `Another branch has a step \`${id}\` too, and both run.`)
+  }
+
+  /** Indexes of branches so that each comes after those it depends on; a circle is reported. */
+  #branchOrder(node: ParallelNode): readonly number[] {
+    const order: number[] = []
+    const open = new Set<number>()
+    const visit = (index: number): void => {
+      if (order.includes(index)) return
+      if (open.has(index)) {
+        const first = node.branches[index]?.do.flatMap((step) => this.#c.origins.dependsOn(step.path))[0]
+        this.#c.report(
+          'PW1039',
+          first ?? this.#place(node),
+          'These branches wait for each other: `depends_on` goes round in a circle.',
+        )
+        return
+      }
+      open.add(index)
+      for (const earlier of node.branches[index]?.after ?? []) visit(earlier)
+      open.delete(index)
+      if (!order.includes(index)) order.push(index)
+    }
+    for (const index of node.branches.keys()) visit(index)
+    return order
+  }
+
+  #try(node: TryNode, scope: Scope, context: BlockContext, inner: Map<string, Type>): void {
+    const tried = scope.child()
+    this.block(node.try, tried, context)
+    const caught = handlerScope(scope)
+    for (const [id, type] of tried.ownSteps()) caught.addStep(id, nullable(type))
+    this.block(node.catch, caught, { ...context, handlesError: true })
+    for (const [id, type] of [...tried.ownSteps(), ...caught.ownSteps()]) inner.set(id, nullable(type))
+    const last = scope.child()
+    for (const [id, type] of inner) last.addStep(id, type)
+    const before = new Set(last.ownSteps().keys())
+    this.block(node.finally, last, { ...context, noExit: 'in `finally`' })
+    for (const [id, type] of last.ownSteps()) if (!before.has(id)) inner.set(id, type)
+  }
+}
+
+/** A scope in which an error is handled. */
+export function handlerScope(scope: Scope): Scope {
+  return scope
+    .child()
+    .addName('error', ERROR_TYPE)
+    .addName('context', objectOf({ last_error: { kind: 'string' } }))
+}
+
+/** What a step has set is more than the literal it is set to here: conditions on it are no mistakes. */
+function widenLiteral(type: Type): Type {
+  return type.kind === 'literal' && typeof type.value === 'boolean' ? BOOLEAN : widen(type)
+}
+
+/** All branches that have ended before a branch begins. */
+function allBefore(node: ParallelNode, index: number, seen = new Set<number>()): Set<number> {
+  for (const earlier of node.branches[index]?.after ?? []) {
+    if (seen.has(earlier)) continue
+    seen.add(earlier)
+    allBefore(node, earlier, seen)
+  }
+  return seen
+}
+
+/** Whether nothing after the step in its block can run. */
+function endsBlock(node: PlanNode): boolean {
+  if (node.if !== undefined || node.onError !== undefined) return false
+  const ends = (block: Block): boolean => block.some(endsBlock)
+  switch (node.kind) {
+    case 'exit':
+    case 'fail':
+      return true
+    case 'if':
+      return ends(node.then) && ends(node.else)
+    case 'switch':
+      return ends(node.default) && node.cases.every((branch) => ends(branch.do))
+    case 'parallel':
+      return node.branches.some((branch) => ends(branch.do))
+    case 'repeat':
+      return ends(node.do)
+    case 'try':
+      return ends(node.finally) || (ends(node.try) && (node.catch.length === 0 || ends(node.catch)))
+    default:
+      return false
+  }
+}

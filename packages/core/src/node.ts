@@ -1,0 +1,68 @@
+/** `@plugwork/core/node`: what the core has that needs Node. */
+export type { BlobStore } from './blob/blob-store.ts'
+export { createFileBlobStore } from './blob/file-blob-store.ts'
+export { createMemoryBlobStore } from './blob/memory-blob-store.ts'
+export { ERRORS as BLOB_ERRORS } from './blob/errors.ts'
+export type { Action, ActionContext, Connector, ConnectorSpec, ConnectContext } from './connector/connector.ts'
+export type { Effect, Idempotency, PackageNeed } from './connector/connector.ts'
+export {
+  defineAction,
+  defineConnector,
+  type ActionInput,
+  type ActionOutput,
+  type Actions,
+  type DefinedConnector,
+} from './connector/define-connector.ts'
+export { describeConnector } from './connector/describe-connector.ts'
+export { renderReference } from './connector/reference.ts'
+export { createEgress, DEFAULT_POLICY, type EgressOptions } from './egress/guarded-egress.ts'
+export type { Egress, EgressPolicy, EgressRequest, EgressResponse } from './egress/egress.ts'
+export type {
+  Clock,
+  ControlOutcome,
+  Definitions,
+  ReplayRequest,
+  RunDetail,
+  RunNotice,
+  RunSummary,
+  Runtime,
+  RuntimeOptions,
+  StartOutcome,
+  StartRun,
+  TaskContext,
+  TaskDefinition,
+} from './runtime/runtime.ts'
+export type {
+  BlobRow,
+  FlowRow,
+  FlowVersion,
+  RunQuery,
+  RunRow,
+  RunStatus,
+  ScheduleRow,
+  Store,
+  StoredEvent,
+  StoreStats,
+  TokenRow,
+} from './store/store.ts'
+export { TERMINAL } from './store/store.ts'
+export { StoreOwnedError } from './store/errors.ts'
+export { createMemoryStore, MemoryDisk } from './store/memory/memory-store.ts'
+export { openSqliteStore, type SqliteStoreOptions } from './store/sqlite/sqlite-store.ts'
+export { readOwner, type Lease, type OwnerStatus } from './store/sqlite/owner.ts'
+export { migrate } from './store/sqlite/open-database.ts'
+export { SCHEMA_VERSION } from './store/sqlite/migrations.ts'
+export type { FileProblem, Project, ProjectFlow } from './project/project.ts'
+export { readEnv, type EnvRules } from './project/env.ts'
+export { loadProject, type LoadProjectOptions } from './project/load-project.ts'
+export { openKeys, KEYS_FILE, type Keys } from './project/keys.ts'
+export { openSecrets, SECRETS_FILE, type SecretSource } from './project/secrets.ts'
+export { readSettings, SETTINGS_FILE, type ReadSettings, type SettingOrigin } from './project/settings.ts'
+export { SETTINGS, settingNames, type SettingName, type Settings } from './project/setting-table.ts'
+export { ERRORS as CONNECTOR_ERRORS } from './connector/errors.ts'
+export { ERRORS as EGRESS_ERRORS } from './egress/errors.ts'
+export { ERRORS as PROJECT_ERRORS } from './project/errors.ts'
+export { ERRORS as RUNTIME_ERRORS } from './runtime/errors.ts'
+export { ERRORS as STORE_ERRORS } from './store/errors.ts'
+export { systemClock } from './runtime/clock.ts'
+export { createRuntime } from './runtime/create-runtime.ts'

@@ -1,0 +1,110 @@
+import { randomUUID } from 'node:crypto'
+
+import type { BlobStore } from '../blob/blob-store.ts'
+import type { Command } from '../engine/command.ts'
+import type { JsonObject } from '../json.ts'
+import type { BlobRow, JournalRecord, NewEvent, NewMessage, NewRun, RunPatch, RunWrite } from '../store/store.ts'
+import { isLarge, mayNeedOffload, offload, offloadWhole } from './offload.ts'
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] }
+
+/**
+ * What the decisions of one run since its last write have produced: records to be stored, and the commands that are
+ * carried out once they are. Stored whole or not at all.
+ */
+export class Batch {
+  readonly records: Mutable<JournalRecord>[] = []
+  readonly commands: Command[] = []
+  /** Messages of the inbox that these records consume. */
+  readonly consumes: number[] = []
+  children: NewRun[] | null = null
+  events: NewEvent[] | null = null
+  subscribe: { path: string; event: string; after?: number }[] | null = null
+  unsubscribe: string[] | null = null
+  messages: NewMessage[] | null = null
+  childMessages: { parentPath: string; message: Omit<NewMessage, 'rid'> }[] | null = null
+  patch: Mutable<RunPatch> | null = null
+  snapshot: { seq: number; state: string } | null = null
+  /** How often the write has failed. */
+  failures = 0
+  /** The run's row gets a large value (outputs, or those of an ended child for its parent). */
+  largeRow = false
+  /** Whether an abort is among the commands. */
+  aborts = false
+  /** The run leaves the memory when this is durable. */
+  settles = false
+  #blobs: BlobRow[] | null = null
+  #nonce: string | null = null
+
+  /** Whether values of it have to go to the blob store first. */
+  get large(): boolean {
+    if (this.largeRow || (this.snapshot !== null && mayNeedOffload(this.snapshot.state))) return true
+    return this.records.some((record) => mayNeedOffload(record.data))
+  }
+
+  /** Whether there is nothing to write. */
+  get empty(): boolean {
+    if (this.records.length > 0 || this.patch !== null || this.consumes.length > 0) return false
+    return this.snapshot === null && this.subscribe === null && this.messages === null
+  }
+
+  /** Moves large values to the blob store. Doing it again, after a failure, is the same as once. */
+  async offload(blobs: BlobStore): Promise<void> {
+    const rows: BlobRow[] = []
+    const move = async (text: string): Promise<string> => {
+      if (!mayNeedOffload(text)) return text
+      const moved = await offload(text, blobs)
+      rows.push(...moved.blobs)
+      return moved.text
+    }
+    const moveObject = async (object: JsonObject): Promise<JsonObject> => {
+      return isLarge(object) ? (JSON.parse(await move(JSON.stringify(object))) as JsonObject) : object
+    }
+    for (const record of this.records) record.data = await move(record.data)
+    if (this.snapshot !== null) await this.#offloadSnapshot(this.snapshot, blobs, rows)
+    if (this.patch?.outputs) this.patch.outputs = await moveObject(this.patch.outputs)
+    for (const [i, child] of (this.children ?? []).entries()) {
+      this.children![i] = { ...child, inputs: await moveObject(child.inputs) }
+    }
+    for (const [i, message] of (this.messages ?? []).entries()) {
+      this.messages![i] = { ...message, payload: await moveObject(message.payload) }
+    }
+    if (rows.length > 0) this.#blobs = [...(this.#blobs ?? []), ...rows]
+  }
+
+  async #offloadSnapshot(snapshot: { state: string }, blobs: BlobStore, rows: BlobRow[]): Promise<void> {
+    if (!mayNeedOffload(snapshot.state)) return
+    // Of a parked run value by value: those that an earlier snapshot had are stored already. In the middle of a long loop
+    // that would only cost memory, and the next snapshot is twice as large anyway.
+    const moved = await (this.settles ? offload(snapshot.state, blobs) : offloadWhole(snapshot.state, blobs))
+    snapshot.state = moved.text
+    rows.push(...moved.blobs)
+  }
+
+  /** The write, but for whose it is. */
+  body(): Omit<RunWrite, 'rid' | 'epoch'> {
+    const write: Mutable<Omit<RunWrite, 'rid' | 'epoch'>> = { records: this.records }
+    if (this.patch !== null) write.run = this.patch
+    if (this.snapshot !== null) write.snapshot = this.snapshot
+    if (this.children !== null) write.children = this.children
+    if (this.events !== null) write.events = this.events
+    if (this.subscribe !== null) write.subscribe = this.subscribe
+    if (this.unsubscribe !== null) write.unsubscribe = this.unsubscribe
+    if (this.messages !== null) write.messages = this.messages
+    if (this.childMessages !== null) write.childMessages = this.childMessages
+    if (this.consumes.length > 0) write.consumes = this.consumes
+    if (this.#blobs !== null) write.blobs = this.#blobs
+    return write
+  }
+
+  /** The write; the same nonce each time, by which the store knows one that has landed already. */
+  write(rid: number, epoch: number): RunWrite {
+    this.#nonce ??= nonce(epoch, this.records[0]?.seq)
+    return { ...this.body(), rid, epoch, nonce: this.#nonce }
+  }
+}
+
+/** Distinct for each write of a run: its first record, or, without any, chance. */
+function nonce(epoch: number, seq: number | undefined): string {
+  return seq === undefined ? `${epoch}-${randomUUID()}` : `${epoch}-${seq}`
+}

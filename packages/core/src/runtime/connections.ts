@@ -1,0 +1,309 @@
+/**
+ * Connections of running flows. A connection is opened when a step first uses it, is shared by all runs whose flow and
+ * rendered config are the same, and is closed when nobody has used it for a while or the process stops. What breaks is
+ * replaced: a failed opening is tried again after a growing pause, a client that is no longer healthy, or whose use
+ * ended in `connection_lost`, is closed once its last user has gone, and the next use opens a new one.
+ */
+import { createHash } from 'node:crypto'
+
+import { PlugworkError } from '../error.ts'
+import type { Connector } from '../connector/connector.ts'
+import type { Egress } from '../egress/egress.ts'
+import type { LogLine } from '../engine/event.ts'
+import type { Value } from '../expression/value.ts'
+import type { Json } from '../json.ts'
+import type { Clock, Definitions } from './runtime.ts'
+import type { Secrets } from './secrets.ts'
+
+/** A connection that nobody uses is closed after this long. */
+const IDLE_MS = 5 * 60_000
+/** How long a rendered config is believed: a rotated secret reaches the connection within this time. */
+const CONFIG_MS = 30_000
+const FIRST_PAUSE_MS = 250
+const LONGEST_PAUSE_MS = 30_000
+
+/** Which connection is meant, and how its config is rendered. */
+export interface ConnectionRequest {
+  readonly tenant: string
+  readonly flow: string
+  /** Of the flow's plan; the config is rendered anew for another one. */
+  readonly hash: string
+  readonly name: string
+  /** Name of the connector. */
+  readonly type: string
+  readonly config: () => Value
+}
+
+/** One use of a connection; `release` ends it. */
+export interface ConnectionLease {
+  readonly connector: Connector
+  readonly name: string
+  /** What the connector's `acquire` gave, or its client. */
+  readonly handle: unknown
+  /** Secrets in the config, for the redactor of the step that uses it. */
+  readonly secrets: readonly string[]
+  /** Gives the handle back. With an error whose code is `connection_lost` the connection is replaced. */
+  release(error?: unknown): Promise<void>
+}
+
+export interface ConnectionsOptions {
+  readonly connectors: readonly Connector[]
+  readonly definitions: Definitions
+  readonly secrets: Secrets
+  readonly egress: Egress
+  readonly clock: Clock
+  log(level: LogLine['level'], message: string, data?: Json): void
+}
+
+interface Rendered {
+  readonly config: Record<string, Json>
+  readonly secrets: readonly string[]
+  readonly key: string
+  readonly readAt: number
+}
+
+interface Opened {
+  readonly key: string
+  readonly connector: Connector
+  readonly client: unknown
+  readonly secrets: readonly string[]
+  users: number
+  usedAt: number
+  /** No longer handed out; closed by its last user. */
+  retired: boolean
+}
+
+interface Failure {
+  readonly error: PlugworkError
+  readonly pauseMs: number
+  readonly until: number
+}
+
+export class Connections {
+  readonly #options: ConnectionsOptions
+  readonly #connectors: ReadonlyMap<string, Connector>
+  readonly #rendered = new Map<string, Rendered>()
+  readonly #opened = new Map<string, Opened>()
+  readonly #opening = new Map<string, Promise<Opened>>()
+  readonly #failures = new Map<string, Failure>()
+  readonly #retired = new Set<Opened>()
+  readonly #stop = new AbortController()
+  #cancelSweep: (() => void) | null = null
+
+  constructor(options: ConnectionsOptions) {
+    this.#options = options
+    this.#connectors = new Map(options.connectors.map((connector) => [connector.name, connector]))
+  }
+
+  connector(name: string): Connector | null {
+    return this.#connectors.get(name) ?? null
+  }
+
+  /** Opens the connection where that is needed and takes a handle. Throws `connection_…` and `connector_unknown`. */
+  async use(request: ConnectionRequest, signal: AbortSignal): Promise<ConnectionLease> {
+    const connector = this.#connectors.get(request.type)
+    if (connector === undefined) {
+      throw new PlugworkError(
+        'connector_unknown',
+        `The connection "${request.name}" of flow ${request.flow} has type "${request.type}", and there is no such ` +
+          'connector here. Install it, or correct the type.',
+      )
+    }
+    const rendered = await this.#render(request, connector)
+    const opened = this.#healthy(rendered.key) ?? (await this.#open(request, connector, rendered))
+    opened.users++
+    try {
+      signal.throwIfAborted()
+      const handle = connector.acquire === undefined ? opened.client : await connector.acquire(opened.client, signal)
+      return this.#lease(opened, request.name, handle)
+    } catch (error) {
+      await this.#leave(opened, error)
+      throw error
+    }
+  }
+
+  /** Closes every connection. Those in use are closed as well: their users have been aborted. */
+  async close(): Promise<void> {
+    this.#stop.abort(new PlugworkError('connection_closed', 'Connections are closed because the process stops.'))
+    this.#cancelSweep?.()
+    this.#cancelSweep = null
+    await Promise.allSettled(this.#opening.values())
+    const all = [...this.#opened.values(), ...this.#retired]
+    this.#opened.clear()
+    this.#retired.clear()
+    await Promise.all(all.map((opened) => this.#disconnect(opened)))
+  }
+
+  /** How many connections are open, for tests and statistics. */
+  get size(): number {
+    return this.#opened.size + this.#retired.size
+  }
+
+  async #render(request: ConnectionRequest, connector: Connector): Promise<Rendered> {
+    const at = `${request.tenant}\0${request.flow}\0${request.hash}\0${request.name}`
+    const now = this.#options.clock.now()
+    const known = this.#rendered.get(at)
+    if (known !== undefined && now - known.readAt < CONFIG_MS) return known
+    const resolved = await this.#options.secrets.resolve(request.config(), request)
+    const parsed = connector.config.safeParse(resolved.value)
+    if (!parsed.success) throw invalidConfig(request, parsed.error.issues)
+    const digest = createHash('sha256').update(JSON.stringify(resolved.value)).digest('base64')
+    const rendered: Rendered = {
+      config: parsed.data as Record<string, Json>,
+      secrets: resolved.secrets,
+      key: `${request.tenant}\0${request.flow}\0${request.name}\0${digest}`,
+      readAt: now,
+    }
+    if (known !== undefined && known.key !== rendered.key) this.#retire(this.#opened.get(known.key))
+    this.#rendered.set(at, rendered)
+    return rendered
+  }
+
+  #healthy(key: string): Opened | null {
+    const opened = this.#opened.get(key)
+    if (opened === undefined) return null
+    if (opened.connector.healthy?.(opened.client) ?? true) return opened
+    this.#retire(opened)
+    return null
+  }
+
+  /** Openings of the same connection are one. */
+  #open(request: ConnectionRequest, connector: Connector, rendered: Rendered): Promise<Opened> {
+    const known = this.#opening.get(rendered.key)
+    if (known !== undefined) return known
+    const opening = this.#connect(request, connector, rendered).finally(() => this.#opening.delete(rendered.key))
+    this.#opening.set(rendered.key, opening)
+    return opening
+  }
+
+  async #connect(request: ConnectionRequest, connector: Connector, rendered: Rendered): Promise<Opened> {
+    const { key } = rendered
+    this.#stop.signal.throwIfAborted()
+    const failure = this.#failures.get(key)
+    if (failure !== undefined && this.#options.clock.now() < failure.until) throw failure.error
+    const client = await this.#callConnect(request, connector, rendered)
+    this.#failures.delete(key)
+    const usedAt = this.#options.clock.now()
+    const opened: Opened = { key, connector, client, secrets: rendered.secrets, users: 0, usedAt, retired: false }
+    this.#opened.set(key, opened)
+    this.#scheduleSweep()
+    return opened
+  }
+
+  async #callConnect(request: ConnectionRequest, connector: Connector, rendered: Rendered): Promise<unknown> {
+    const { tenant, flow, name } = request
+    try {
+      return await connector.connect(rendered.config, {
+        name,
+        tenant,
+        egress: this.#options.egress,
+        directory: this.#options.definitions.directory(tenant, flow),
+        signal: this.#stop.signal,
+        log: (level, message, data) => this.#options.log(level, `connection ${name} of ${flow}: ${message}`, data),
+      })
+    } catch (cause) {
+      throw this.#failed(request, rendered.key, cause)
+    }
+  }
+
+  #failed(request: ConnectionRequest, key: string, cause: unknown): PlugworkError {
+    const before = this.#failures.get(key)
+    const pauseMs = before === undefined ? FIRST_PAUSE_MS : Math.min(before.pauseMs * 2, LONGEST_PAUSE_MS)
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    const own = cause instanceof PlugworkError ? cause : null
+    const error = new PlugworkError(
+      own?.code ?? 'connection_failed',
+      `The connection "${request.name}" of flow ${request.flow} (${request.type}) could not be opened: ${reason}`,
+      { cause, retryable: own?.retryable ?? true, ...(own?.data === undefined ? {} : { data: own.data }) },
+    )
+    this.#failures.set(key, { error, pauseMs, until: this.#options.clock.now() + pauseMs })
+    return error
+  }
+
+  #lease(opened: Opened, name: string, handle: unknown): ConnectionLease {
+    let released = false
+    return {
+      connector: opened.connector,
+      name,
+      handle,
+      secrets: opened.secrets,
+      release: async (error) => {
+        if (released) return
+        released = true
+        try {
+          if (opened.connector.acquire !== undefined) await opened.connector.release?.(opened.client, handle)
+        } catch (failure) {
+          // A handle that cannot be given back is a sign that the client is broken; the step's own result stands.
+          this.#options.log('warn', `connection ${name}: a handle could not be released: ${messageOf(failure)}`)
+          this.#retire(opened)
+        }
+        await this.#leave(opened, error)
+      },
+    }
+  }
+
+  async #leave(opened: Opened, error: unknown): Promise<void> {
+    opened.users--
+    opened.usedAt = this.#options.clock.now()
+    if (error instanceof PlugworkError && error.code === 'connection_lost') this.#retire(opened)
+    if (opened.retired && opened.users === 0) await this.#finish(opened)
+  }
+
+  #retire(opened: Opened | undefined): void {
+    if (opened === undefined || opened.retired) return
+    opened.retired = true
+    if (this.#opened.get(opened.key) === opened) this.#opened.delete(opened.key)
+    this.#retired.add(opened)
+    if (opened.users === 0) void this.#finish(opened)
+  }
+
+  async #finish(opened: Opened): Promise<void> {
+    if (this.#retired.delete(opened)) await this.#disconnect(opened)
+  }
+
+  async #disconnect(opened: Opened): Promise<void> {
+    try {
+      await opened.connector.disconnect?.(opened.client)
+    } catch (error) {
+      this.#options.log('warn', `a connection of type ${opened.connector.name} failed to close: ${messageOf(error)}`)
+    }
+  }
+
+  #scheduleSweep(): void {
+    if (this.#cancelSweep !== null || this.#stop.signal.aborted) return
+    this.#cancelSweep = this.#options.clock.at(this.#options.clock.now() + IDLE_MS, () => {
+      this.#cancelSweep = null
+      this.#sweep()
+    })
+  }
+
+  #sweep(): void {
+    const now = this.#options.clock.now()
+    const idleSince = now - IDLE_MS
+    for (const opened of this.#opened.values()) {
+      if (opened.users === 0 && opened.usedAt <= idleSince) this.#retire(opened)
+    }
+    for (const [at, rendered] of this.#rendered) if (rendered.readAt <= idleSince) this.#rendered.delete(at)
+    for (const [key, failure] of this.#failures) if (failure.until <= idleSince) this.#failures.delete(key)
+    if (this.#opened.size > 0) this.#scheduleSweep()
+  }
+}
+
+interface Issue {
+  readonly path: readonly PropertyKey[]
+  readonly message: string
+}
+
+function invalidConfig(request: ConnectionRequest, issues: readonly Issue[]): PlugworkError {
+  const problems = issues.map((issue) => `${issue.path.map(String).join('.') || 'config'}: ${issue.message}`)
+  return new PlugworkError(
+    'connection_config_invalid',
+    `The connection "${request.name}" of flow ${request.flow} does not fit connector ${request.type}. ` +
+      `${problems.join('; ')}. Correct it under \`connections:\` of the flow, or the variables and secrets it names.`,
+    { data: issues.map((issue) => ({ field: issue.path.map(String).join('.'), rule: issue.message })) },
+  )
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

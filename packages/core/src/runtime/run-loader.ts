@@ -1,0 +1,178 @@
+/**
+ * Brings stored runs into memory, one turn at a time for each. What cannot be brought back is held; what could not be
+ * read is tried again; what its crashes have made suspect is treated as `crash-loop.ts` says.
+ */
+import type { BlobStore } from '../blob/blob-store.ts'
+import type { LogLine } from '../engine/event.ts'
+import type { Json } from '../json.ts'
+import { TERMINAL, type LoadedRun, type RunPatch, type RunRow, type StoredMessage } from '../store/store.ts'
+import type { RunStatus, Store } from '../store/store.ts'
+import { crashLoopError, holdInterrupted, isCrashLoop, isUntouchable } from './crash-loop.ts'
+import type { InputChecker } from './inputs.ts'
+import type { Programs } from './programs.ts'
+import { RunHeldError, resumeRun, reviveRun } from './recovery.ts'
+import type { RunActor } from './run-actor.ts'
+import type { RunShell } from './run-shell.ts'
+import type { Clock } from './runtime.ts'
+
+/** Pause after a load that failed. */
+const RETRY_MS = 1_000
+
+/** Why a run is brought into memory. `cancel` also takes one that is still queued. */
+export type WakeReason = 'wake' | 'interrupted' | 'claimed' | 'cancel'
+
+export interface LoaderOptions {
+  readonly store: Store
+  readonly blobs: BlobStore
+  readonly clock: Clock
+  readonly programs: Programs
+  readonly inputs: InputChecker
+  log(level: LogLine['level'], message: string, data?: Json): void
+}
+
+/** The worker, as the loader sees it. */
+export interface LoaderHost extends RunShell {
+  find(rid: number): RunActor | null
+  arrived(run: RunActor): void
+  comeAgain(rid: number, why: WakeReason): void
+  queueGrew(rids: readonly number[]): void
+  queueShrank(): void
+  statusChanged(runId: string, status: RunStatus, reason: string | null): void
+  pass(message: StoredMessage): Promise<void>
+  pump(): void
+}
+
+export class RunLoader {
+  readonly #options: LoaderOptions
+  readonly #host: LoaderHost
+  /** Runs that are being loaded, and the messages that came meanwhile. */
+  readonly #loading = new Map<number, StoredMessage[]>()
+  /** Runs that could not be brought back; they are left alone until somebody takes care of them. */
+  readonly #held = new Set<number>()
+
+  constructor(options: LoaderOptions, host: LoaderHost) {
+    this.#options = options
+    this.#host = host
+  }
+
+  get size(): number {
+    return this.#loading.size
+  }
+
+  isLoading(rid: number): boolean {
+    return this.#loading.has(rid)
+  }
+
+  isHeld(rid: number): boolean {
+    return this.#held.has(rid)
+  }
+
+  /** Somebody has taken care of a held run: it may be tried again. */
+  release(rid: number): void {
+    this.#held.delete(rid)
+  }
+
+  /** Keeps a message for a run that is being loaded; false when it is not. */
+  keep(message: StoredMessage): boolean {
+    const kept = this.#loading.get(message.rid)
+    kept?.push(message)
+    return kept !== undefined
+  }
+
+  /** Loads a run, unless that is being done. Never rejects: what goes wrong is logged, and tried again or held. */
+  async bring(rid: number, why: WakeReason): Promise<void> {
+    if (this.#host.find(rid) !== null) return
+    if (this.#loading.has(rid)) {
+      // Claimed again while its earlier turn is still ending: this one follows.
+      this.#host.comeAgain(rid, why)
+      return
+    }
+    this.#loading.set(rid, [])
+    try {
+      await this.#load(rid, why)
+    } catch (error) {
+      if (error instanceof RunHeldError) await this.#hold(rid, error)
+      else this.#again(rid, why, error)
+    } finally {
+      this.#loading.delete(rid)
+      this.#host.pump()
+    }
+  }
+
+  async #load(rid: number, why: WakeReason): Promise<void> {
+    const { store, clock } = this.#options
+    const host = this.#host
+    const stored = await store.load(rid)
+    if (stored === null || TERMINAL.has(stored.row.status) || host.stopping) return
+    const { row } = stored
+    if (row.status === 'queued' && why !== 'claimed' && why !== 'cancel') return
+    if (row.status === 'queued') host.queueShrank()
+    if (row.status === 'waiting' && givesSlotBack(stored)) return this.#queueAgain(rid)
+    const crashes = row.status === 'running' && why === 'interrupted' ? row.crashCount + 1 : null
+    if (crashes !== null && (await this.#countCrash(row, crashes)) === 'untouchable') return
+    const revived = await reviveRun(host, this.#options, stored)
+    if (host.stopping) return
+    if (crashes !== null) revived.run.countCrash(crashes)
+    const late = this.#loading.get(rid) ?? []
+    this.#loading.delete(rid)
+    host.arrived(revived.run)
+    if (crashes !== null && isCrashLoop(crashes)) holdInterrupted(revived.run, crashes, clock.now())
+    else resumeRun(revived, clock.now())
+    for (const message of late) await host.pass(message)
+  }
+
+  /**
+   * Counts the crash before anything else is done, where nothing later might come to do it: for a run that has recorded
+   * nothing yet, and for one whose loading alone may be what the process dies of. That is then not even tried.
+   */
+  async #countCrash({ rid, nextSeq }: RunRow, crashCount: number): Promise<'counted' | 'untouchable'> {
+    if (isUntouchable(crashCount)) {
+      const error = crashLoopError(crashCount)
+      await this.#patch(rid, { status: 'waiting', reason: 'needs_attention', wakeAt: null, error, crashCount })
+      return 'untouchable'
+    }
+    if (nextSeq === 1 || isCrashLoop(crashCount)) await this.#patch(rid, { crashCount })
+    return 'counted'
+  }
+
+  /** A run that holds no slot of its concurrency key while it waits gets one anew. */
+  async #queueAgain(rid: number): Promise<void> {
+    await this.#patch(rid, { status: 'queued', reason: null, wakeAt: null })
+    this.#host.queueGrew([rid])
+  }
+
+  async #hold(rid: number, { reason, info }: RunHeldError): Promise<void> {
+    const { log, store } = this.#options
+    this.#held.add(rid)
+    log('error', `run ${rid} is held: ${info.message}`)
+    try {
+      await this.#patch(rid, { status: 'waiting', reason, wakeAt: null, error: info })
+      const row = await store.getRun(rid)
+      if (row !== null) this.#host.statusChanged(row.id, 'waiting', reason)
+    } catch (error) {
+      log('warn', `run ${rid}: that it is held could not be stored: ${messageOf(error)}`)
+    }
+  }
+
+  #again(rid: number, why: WakeReason, error: unknown): void {
+    const { log, clock } = this.#options
+    if (this.#host.stopping) return
+    log('warn', `run ${rid} could not be loaded, and is tried again: ${messageOf(error)}`)
+    clock.at(clock.now() + RETRY_MS, () => {
+      if (!this.#host.stopping) void this.bring(rid, why)
+    })
+  }
+
+  async #patch(rid: number, run: RunPatch): Promise<void> {
+    const { store } = this.#options
+    await store.append({ rid, epoch: store.epoch, records: [], run })
+  }
+}
+
+function givesSlotBack({ row, facts }: LoadedRun): boolean {
+  return row.concurrencyKey !== null && facts.holdsSlot === false
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
