@@ -1,0 +1,9 @@
+/** `@plugwork/connectors`: the connectors that come with Plugwork. */
+import type { Connector } from '@plugwork/core/node'
+import { http } from './http/http.ts'
+import { sqlite } from './sqlite/sqlite.ts'
+
+export { http, sqlite }
+
+/** Every connector of this package, for a runtime. */
+export const builtinConnectors: readonly Connector[] = [http, sqlite]
