@@ -1,0 +1,107 @@
+import { createHmac } from 'node:crypto'
+import { describe, expect, test } from 'vitest'
+import type { Template, WebhookAuth } from '@plugwork/core'
+import type { Incoming } from '../http/incoming.ts'
+import { checkWebhookAuth } from './webhook-auth.ts'
+
+const literal = (value: string): Template => ({ kind: 'literal', value })
+const resolve = async (template: Template) => (template.kind === 'literal' ? String(template.value) : '')
+
+function call(auth: WebhookAuth, headers: Record<string, string>, body = '') {
+  const incoming = { header: (name: string) => headers[name] } as Incoming
+  return checkWebhookAuth({ auth, incoming, body: async () => Buffer.from(body), resolve })
+}
+
+const refused = expect.objectContaining({ code: 'unauthenticated' })
+
+describe('hmac', () => {
+  // Vectors of the vendors: docs.github.com "validating-webhook-deliveries", and octokit's own tests.
+  const github = (secret: string): WebhookAuth => ({
+    type: 'hmac',
+    header: 'X-Hub-Signature-256',
+    secret: literal(secret),
+    algorithm: 'sha256',
+    encoding: 'hex',
+    prefix: 'sha256=',
+  })
+  const secret = "It's a Secret to Everybody"
+  const signature = 'sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17'
+
+  test('accepts a vendor’s published signature', async () => {
+    const other = 'sha256=4864d2759938a15468b5df9ade20bf161da9b4f737ea61794142f3484236bda3'
+    await expect(call(github(secret), { 'x-hub-signature-256': signature }, 'Hello, World!')).resolves.toBeUndefined()
+    await expect(call(github('mysecret'), { 'x-hub-signature-256': other }, '{"foo":"bar"}')).resolves.toBeUndefined()
+  })
+
+  test.each([
+    ['missing', undefined],
+    ['empty', ''],
+    ['without its prefix', signature.slice(7)],
+    ['truncated', signature.slice(0, -2)],
+    ['of another algorithm', `sha256=${createHmac('sha1', secret).update('Hello, World!').digest('hex')}`],
+    ['not hex', 'sha256=zz'],
+    ['of another body', `sha256=${createHmac('sha256', secret).update('Hello, World').digest('hex')}`],
+  ])('refuses a signature that is %s', async (_, value) => {
+    const headers: Record<string, string> = value === undefined ? {} : { 'x-hub-signature-256': value }
+    await expect(call(github(secret), headers, 'Hello, World!')).rejects.toEqual(refused)
+  })
+
+  test('signs the exact bytes: a body that was serialised again is refused', async () => {
+    const headers = { 'x-hub-signature-256': 'sha256=4864d2759938a15468b5df9ade20bf161da9b4f737ea61794142f3484236bda3' }
+    await expect(call(github('mysecret'), headers, '{"foo": "bar"}')).rejects.toEqual(refused)
+  })
+
+  test('takes base64', async () => {
+    const auth: WebhookAuth = {
+      type: 'hmac',
+      header: 'X-Sig',
+      secret: literal('k'),
+      algorithm: 'sha512',
+      encoding: 'base64',
+    }
+    const value = createHmac('sha512', 'k').update('b').digest('base64')
+    await call(auth, { 'x-sig': value }, 'b')
+    await expect(call(auth, { 'x-sig': value.slice(4) }, 'b')).rejects.toEqual(refused)
+  })
+
+  test('an empty secret lets nobody in', async () => {
+    const headers = { 'x-hub-signature-256': `sha256=${createHmac('sha256', '').update('b').digest('hex')}` }
+    await expect(call(github(''), headers, 'b')).rejects.toMatchObject({ code: 'webhook_secret_missing' })
+  })
+})
+
+describe('keys, tokens and passwords', () => {
+  const apiKey: WebhookAuth = { type: 'api_key', header: 'X-API-Key', key: literal('k1') }
+  const bearer: WebhookAuth = { type: 'bearer', token: literal('t1') }
+  const basic: WebhookAuth = { type: 'basic', username: literal('u'), password: literal('p:w') }
+  const encoded = (text: string) => `Basic ${Buffer.from(text).toString('base64')}`
+
+  test('let in who has them', async () => {
+    await expect(call(apiKey, { 'x-api-key': 'k1' })).resolves.toBeUndefined()
+    await expect(call(bearer, { authorization: 'bearer t1' })).resolves.toBeUndefined()
+    await expect(call(basic, { authorization: encoded('u:p:w') })).resolves.toBeUndefined()
+  })
+
+  test.each<[WebhookAuth, Record<string, string>]>([
+    [apiKey, {}],
+    [apiKey, { 'x-api-key': '' }],
+    [apiKey, { 'x-api-key': 'k' }],
+    [apiKey, { 'x-api-key': 'k12' }],
+    [bearer, {}],
+    [bearer, { authorization: 't1' }],
+    [bearer, { authorization: 'Basic t1' }],
+    [bearer, { authorization: 'Bearer t2' }],
+    [basic, {}],
+    [basic, { authorization: encoded('u:p') }],
+    [basic, { authorization: encoded('x:p:w') }],
+    [basic, { authorization: 'Basic !!!' }],
+  ])('keep out who has not: %o %o', async (auth, headers) => {
+    await expect(call(auth, headers)).rejects.toEqual(refused)
+  })
+
+  test('basic auth answers with a challenge', async () => {
+    await expect(call(basic, {})).rejects.toMatchObject({
+      headers: { 'www-authenticate': expect.stringContaining('Basic') },
+    })
+  })
+})
