@@ -1,0 +1,24 @@
+/** `plugwork migrate`: brings the store to the version of this build. */
+import { existsSync } from 'node:fs'
+import { migrate as migrateStore } from '@plugwork/core/node'
+import type { Context } from '../context.ts'
+import { dataFolder } from '../data-folder.ts'
+import { EXIT } from '../exit.ts'
+import { showPath } from '../render/path.ts'
+import { folderOf, type StoreFlags } from './runs.ts'
+
+export async function migrate(context: Context, flags: StoreFlags): Promise<number> {
+  const { settings } = folderOf(context, flags)
+  const { database } = dataFolder(settings.dataDir)
+  const shown = showPath(context, database)
+  if (!existsSync(database)) {
+    if (flags.json) context.json({ database, exists: false })
+    else context.print(`There is no store at ${shown}; the first run makes one.`)
+    return EXIT.done
+  }
+  const { from, to } = migrateStore(database)
+  if (flags.json) context.json({ database, exists: true, from, to })
+  else if (from === to) context.print(`${context.style.good('✔')} ${shown} is at version ${to} already`)
+  else context.print(`${context.style.good('✔')} ${shown} went from version ${from} to ${to}`)
+  return EXIT.done
+}

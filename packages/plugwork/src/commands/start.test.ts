@@ -1,0 +1,124 @@
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { openSandbox, type Running, type Sandbox } from '../testing/spawn.ts'
+
+const FLOW = `flow: Greet
+triggers:
+  - { type: webhook, path: '/greet/{name}', method: GET, auth: none, input_mapping: path, respond: when_finished }
+inputs: [{ name: name, type: string, default: world }]
+steps: [{ id: text, task: Say, inputs: { name: '\${inputs.name}' } }]
+outputs: [{ name: text, value: '\${text.said}' }]
+`
+const tasks = (word: string): string =>
+  `export const Say = ({ name }: { name: string }) => ({ said: '${word} ' + name })\n`
+
+let sandbox: Sandbox
+beforeEach(() => {
+  sandbox = openSandbox({ 'flow.yaml': FLOW, 'tasks.ts': tasks('hello') })
+})
+afterEach(() => sandbox[Symbol.dispose]())
+
+interface Served {
+  readonly server: Running
+  readonly address: string
+}
+
+async function serve(...args: string[]): Promise<Served> {
+  const server = sandbox.begin(['start', '--port', '0', '--log-level', 'warn', ...args])
+  const [, address] = await server.sees(/serves \d+ flows? at (http:\/\/127\.0\.0\.1:\d+)/)
+  return { server, address: address! }
+}
+
+async function greet(address: string, name: string): Promise<unknown> {
+  return (await fetch(`${address}/webhooks/greet/${name}`)).json()
+}
+
+test('serves the project, prints what one needs, and stops in order', async () => {
+  const { server, address } = await serve()
+  const [, token] = await server.sees(/Owner token .*: (pwk_\S+)/)
+  await server.sees(/curl http:\S+\/webhooks\/greet\/world/)
+  expect(await greet(address, 'Ada')).toEqual({ text: 'hello Ada' })
+  const headers = { authorization: `Bearer ${token}` }
+  const runs = (await (await fetch(`${address}/api/v1/runs`, { headers })).json()) as object
+  expect(JSON.stringify(runs)).toContain('succeeded')
+  server.child.kill('SIGTERM')
+  expect(await server.finished).toMatchObject({ code: 0, signal: null })
+})
+
+test('the owner token is printed once', async () => {
+  const first = await serve()
+  first.server.child.kill('SIGTERM')
+  expect((await first.server.finished).stdout).toContain('Owner token')
+  const second = await serve()
+  second.server.child.kill('SIGTERM')
+  expect((await second.server.finished).stdout).not.toContain('Owner token')
+})
+
+test('other commands work through the server; only another start is refused, naming it', async () => {
+  const { server, address } = await serve()
+  const run = await sandbox.plugwork(['run', 'flow.yaml', '-i', 'name=Grace', '--json'])
+  expect(run.code).toBe(0)
+  const { id, outputs } = JSON.parse(run.stdout) as { id: string; outputs: unknown }
+  expect(outputs).toEqual({ text: 'hello Grace' })
+  expect(JSON.parse((await sandbox.plugwork(['runs', 'show', id, '--json'])).stdout)).toMatchObject({
+    status: 'succeeded',
+    steps: [{ path: 'text', output: { said: 'hello Grace' } }],
+  })
+  expect((await sandbox.plugwork(['runs', 'list'])).stdout).toContain(id)
+  const other = await sandbox.plugwork(['start', '--port', '0'])
+  expect(other.code).toBe(2)
+  expect(other.stderr).toContain(`is in use by process ${server.child.pid} at ${address}`)
+})
+
+test('a changed task, a changed flow and a new flow are served without a restart', async () => {
+  const { server, address } = await serve()
+  sandbox.write('tasks.ts', tasks('good evening'))
+  await server.sees(/Greet loaded again/)
+  expect(await greet(address, 'Ada')).toEqual({ text: 'good evening Ada' })
+  sandbox.write('flow.yaml', FLOW.replace("'${text.said}'", "'${text.said}!'"))
+  await expect.poll(() => greet(address, 'Ada')).toEqual({ text: 'good evening Ada!' })
+  sandbox.write('flow.yaml', FLOW.replace('steps', 'stepz'))
+  await server.sees(/error flow\.yaml:5:1 PW1010/)
+  expect(await greet(address, 'Ada')).toEqual({ text: 'good evening Ada!' })
+  sandbox.write('more.flow.yaml', FLOW.replace('flow: Greet', 'flow: More').replace('/greet/', '/more/'))
+  await expect.poll(async () => (await fetch(`${address}/webhooks/more/Ada`)).status).toBe(200)
+})
+
+test('a killed server goes on at the next start where it was', async () => {
+  sandbox.write(
+    'slow.flow.yaml',
+    `flow: Slow\nsteps:\n  - { id: one, task: Mark }\n  - { id: two, wait: 2s }\n  - { id: three, task: Mark }\n`,
+  )
+  sandbox.write(
+    'tasks.ts',
+    `import { appendFileSync } from 'node:fs'
+export const Say = () => ({ said: '' })
+export const Mark = () => { appendFileSync('marks', 'x'); return {} }\n`,
+  )
+  const first = await serve()
+  const started = sandbox.begin(['run', 'slow.flow.yaml'])
+  await expect.poll(() => sandbox.read('marks')).toBe('x')
+  first.server.child.kill('SIGKILL')
+  await first.server.finished
+  started.child.kill('SIGKILL')
+  await serve()
+  await expect.poll(() => sandbox.read('marks'), { timeout: 15_000 }).toBe('xx')
+})
+
+test.each([
+  [['start', 'nowhere'], 'There is no folder nowhere'],
+  [['start', '--port', 'many'], '--port must be a whole number'],
+  [['start', '--database-url', 'postgres://x'], 'not available in this build'],
+  [['start', '--host', '0.0.0.0', '--port', '0'], 'no token has been set up'],
+])('%o cannot start', async (args, message) => {
+  const { code, stderr } = await sandbox.plugwork(args)
+  expect(code).toBeGreaterThan(0)
+  expect(stderr).toContain(message)
+})
+
+test('a port that is taken is named', async () => {
+  const { address } = await serve()
+  const { port } = new URL(address)
+  const { code, stderr } = await sandbox.plugwork(['start', '--port', port, '--data-dir', 'other'])
+  expect(code).toBe(2)
+  expect(stderr).toContain(`Port ${port} on 127.0.0.1 is taken`)
+})
