@@ -1,0 +1,86 @@
+/** A temporary folder with a project of random flows, the oracle process, and data folders to run nodes on. */
+import { spawn } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { openForInspection } from './inspect.ts'
+import { LEAF, randomFlow, TASKS, WEDGE, type CrashFlow } from './flows.ts'
+import type { RunEvidence } from './invariants.ts'
+import { PlugworkNode } from './node.ts'
+import type { Random } from './random.ts'
+
+export interface Workshop extends AsyncDisposable {
+  readonly folder: string
+  readonly flows: readonly CrashFlow[]
+  readonly effectsFile: string
+  readonly project: string
+  /** Starts `plugwork start` on the named data folder; a second one beside the first needs a port of its own. */
+  node(data: string, env?: Readonly<Record<string, string>>, port?: number): PlugworkNode
+  collect(data: string): Promise<readonly RunEvidence[]>
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+export async function openWorkshop(options: {
+  readonly random: Random
+  readonly flows: number
+  readonly keep: boolean
+}): Promise<Workshop> {
+  const folder = mkdtempSync(join(tmpdir(), 'plugwork-crash-'))
+  const project = join(folder, 'project')
+  mkdirSync(project)
+  mkdirSync(join(folder, 'logs'))
+  const flows = Array.from({ length: options.flows }, (_, i) => randomFlow(`Random${i}`, options.random))
+  for (const flow of flows) writeFileSync(join(project, `${flow.name.toLowerCase()}.flow.yaml`), flow.source)
+  writeFileSync(join(project, 'leaf.flow.yaml'), LEAF)
+  writeFileSync(join(project, 'wedge.flow.yaml'), WEDGE)
+  writeFileSync(join(project, 'tasks.ts'), TASKS)
+  writeFileSync(join(project, 'plugwork.yaml'), '{}\n')
+  const effectsFile = join(folder, 'effects.jsonl')
+  const oracle = spawn(process.execPath, [join(import.meta.dirname, 'oracle.ts'), effectsFile], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const address = await new Promise<string>((resolve, reject) => {
+    oracle.once('error', reject)
+    oracle.stdout.once('data', (chunk: Buffer) => resolve(chunk.toString().trim()))
+  })
+  const port = await freePort()
+  let starts = 0
+  const live = new Set<PlugworkNode>()
+  return {
+    folder,
+    project,
+    flows,
+    effectsFile,
+    node(data, env = {}, ownPort = port) {
+      const node = new PlugworkNode({
+        project,
+        dataDir: join(folder, data),
+        oracle: address,
+        port: ownPort,
+        logFile: join(folder, 'logs', `${data}-${++starts}.log`),
+        env,
+      })
+      live.add(node)
+      void node.exited.then(() => live.delete(node))
+      return node
+    },
+    async collect(data) {
+      const sources = new Map(flows.map((flow) => [flow.name, flow.source]))
+      return openForInspection(join(folder, data), project, sources)
+    },
+    async [Symbol.asyncDispose]() {
+      for (const node of live) await node.kill()
+      oracle.kill('SIGTERM')
+      if (options.keep) process.stdout.write(`kept ${folder}\n`)
+      else rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
