@@ -55,6 +55,14 @@ describe.each(STORES)('a run on the %s store', (store) => {
     expect(await shop.runtime.verify(TENANT, id)).toEqual([])
   })
 
+  it('waits for its row before it writes anything else, however many start in one turn', async () => {
+    const shop = await openWorkshop({ store, flows: [GREET], tasks })
+    const runs = await Promise.all(Array.from({ length: 200 }, () => shop.start('Greet', { who: 'Ann' })))
+    const ends = await Promise.all(runs.map(({ rid }) => shop.runtime.finished(rid)))
+    expect(ends.map(({ status }) => status)).toEqual(Array(200).fill('succeeded'))
+    expect(shop.logs).toEqual([])
+  })
+
   it('is stored with one commit when it has no effects', async () => {
     const flow =
       'flow: Pure\nsteps:\n  - { id: a, set: { n: "${1 + 1}" } }\noutputs:\n  - { name: n, value: "${a.n}" }\n'

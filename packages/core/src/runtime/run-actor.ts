@@ -25,12 +25,16 @@ import type { RunShell } from './run-shell.ts'
 import { Subscriptions } from './subscriptions.ts'
 import { collectCommand } from './transaction.ts'
 
-const EARLY_RECORDS = Number(process.env['EARLY'] ?? 32)
+/** A batch of so many records is written although the turn of the event loop goes on. */
+const EARLY_RECORDS = 32
 const FIRST_WRITE_PAUSE_MS = 50
 const LONGEST_WRITE_PAUSE_MS = 5_000
 
 /** A fault for the crash tests: effects begin before the record that starts them is durable. */
 const EFFECTS_FIRST = mutated('effect_before_commit')
+
+/** The `rid` of a run that the store does not have yet. */
+export const NO_ROW = 0
 
 /** Who a run is. */
 export interface RunIdentity {
@@ -66,6 +70,7 @@ export interface RunActorOptions {
   readonly loaded: LoadedFlow
   /** Versions of the sub-flows that the run may start, by hash. */
   readonly subflows: ReadonlyMap<string, LoadedFlow>
+  /** `NO_ROW` before the store has the run. */
   readonly rid: number
   readonly epoch: number
   readonly nextSeq: number
@@ -235,9 +240,12 @@ export class RunActor implements AttemptHost {
     if (this.#sent !== null) this.#committed(this.#sent, STORED)
   }
 
-  /** Writes what has been collected, unless a write is on its way: then it follows that one. */
+  /**
+   * Writes what has been collected, unless a write is on its way: then it follows that one. A run without a row has
+   * nothing to write to; `takeFirst` makes its first write.
+   */
   flush(): void {
-    if (this.#sent !== null || this.#open === null || this.#gone) return
+    if (this.#sent !== null || this.#open === null || this.#gone || this.rid === NO_ROW) return
     const batch = this.#open
     this.#open = null
     this.#sent = batch

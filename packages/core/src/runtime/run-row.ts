@@ -105,6 +105,8 @@ export class RunRow {
   }
 
   #end(batch: Batch, { identity, state, now }: RunAtBatch, status: 'succeeded' | 'failed' | 'cancelled'): void {
+    // Also of what comes after the end (a message, a touch): the run leaves the memory with its last batch.
+    batch.settles = true
     if (this.#standing.status === status) return
     this.#move(batch, { status, reason: null, wakeAt: null })
     const patch = (batch.patch ??= {})
@@ -114,7 +116,6 @@ export class RunRow {
     if (state.outputs !== null && isLarge(state.outputs)) batch.largeRow = true
     const { parent } = identity
     if (parent !== null) (batch.messages ??= []).push(endMessage(identity, parent, patch.finishedAt, status, state))
-    batch.settles = true
   }
 
   #park(batch: Batch, run: RunAtBatch, standing: RowStanding): void {

@@ -11,7 +11,7 @@ import { message } from './messages.ts'
 import { isLarge, offload } from './offload.ts'
 import type { LoadedFlow, Programs } from './programs.ts'
 import { loadSubflows } from './recovery.ts'
-import { RunActor } from './run-actor.ts'
+import { NO_ROW, RunActor } from './run-actor.ts'
 import { factsOf, identityOf, newRun, startFacts, type NewRunOptions, type RunFactory } from './run-facts.ts'
 import type { StartOutcome, StartRun } from './runtime.ts'
 import type { Worker } from './worker.ts'
@@ -132,7 +132,7 @@ export class Starter {
       identity: identityOf(run, factsOf(run), { parentRid: null, rootRid: null }),
       loaded,
       subflows,
-      rid: 0,
+      rid: NO_ROW,
       epoch: worker.store.epoch,
       nextSeq: 1,
       state: null,

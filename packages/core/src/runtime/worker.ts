@@ -30,7 +30,8 @@ import { WakeTimer } from './wake-timer.ts'
 /** Rows that are read at once. */
 const PAGE = 64
 const DUE_PAGE = 500
-const CHUNK = Number(process.env['CHUNK'] ?? 24)
+/** So many runs are written although the turn of the event loop goes on. */
+const EARLY_RUNS = 24
 /** Pause after a read of the store that failed, and while woken runs are still to be loaded. */
 const RETRY_MS = 1_000
 const BEHIND_MS = 20
@@ -253,7 +254,7 @@ export class Worker implements RunShell, LoaderHost {
 
   /** So much has been scheduled that the store can begin while this turn goes on. */
   breathe(): void {
-    if (this.#scheduled.length >= CHUNK) this.#flushAll()
+    if (this.#scheduled.length >= EARLY_RUNS) this.#flushAll()
   }
 
   child(run: RunActor, command: StartChild): NewRun | ErrorInfo {

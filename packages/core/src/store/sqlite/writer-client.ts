@@ -13,8 +13,9 @@ import type { WriterData } from './writer.ts'
 
 /** Memory of the writer thread; its caches are SQLite's and lie outside. */
 const LIMITS = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 4, stackSizeMb: 2 }
+/** So many operations are handed over although the turn of the event loop goes on. */
+const EARLY_OPERATIONS = 16
 /** Commits whose size is kept for `stats()`. */
-const FULL = Number(process.env['FULL'] ?? 16)
 const RING = 4_096
 
 interface Waiting {
@@ -103,7 +104,7 @@ export class WriterClient {
     if (this.#waiting.size === 0) this.#port.ref()
     this.#waiting.set(operation[1], waiting)
     this.#outbox.push(operation)
-    if (this.#outbox.length >= FULL) this.#flush()
+    if (this.#outbox.length >= EARLY_OPERATIONS) this.#flush()
     if (this.#scheduled) return
     this.#scheduled = true
     queueMicrotask(() => this.#flush())
