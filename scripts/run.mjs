@@ -11,7 +11,7 @@ const modules = join(root, 'node_modules')
 const stampFile = join(modules, '.plugwork-installed')
 const node = join(modules, 'node', 'bin', process.platform === 'win32' ? 'node.exe' : 'node')
 
-/** Changes when the lock file, the platform or a package's manifest changes: then an install is due. */
+/** Changes when the lock file or the platform changes: then an install is due. */
 function wanted() {
   const hash = createHash('sha256').update(`${process.platform} ${process.arch}\n`)
   hash.update(readFileSync(join(root, 'package-lock.json')))
@@ -22,12 +22,12 @@ function install() {
   const stamp = wanted()
   if (existsSync(node) && existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) return
   process.stderr.write('Installing dependencies (first start, or the lock file changed) …\n')
-  // Not `ci`: npm leaves optional packages of other platforms out of the lock file, and `ci` then refuses it.
-  const args = ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error']
+  // `include`: NODE_ENV=production would leave out the Node that everything runs on.
+  const args = ['ci', '--include=dev', '--include=optional', '--no-audit', '--no-fund', '--loglevel=error']
   const result = spawnSync('npm', args, { cwd: root, stdio: ['ignore', 2, 2], shell: process.platform === 'win32' })
   if (result.status !== 0) {
     process.stderr.write(
-      '\n`npm install` failed; its own message is above. Check the network and the registry, then run this again.\n',
+      '\n`npm ci` failed; its own message is above. Check the network and the registry, then run this again.\n',
     )
     process.exit(2)
   }
