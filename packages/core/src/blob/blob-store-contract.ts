@@ -118,11 +118,28 @@ export function describeBlobStore(
       withStore(async (store) => {
         const bytes = new TextEncoder().encode('short-lived')
         const { hash } = await store.put(bytes)
-        await store.delete(hash)
-        await store.delete(hash)
+        expect(await store.delete(hash)).toBe(true)
+        expect(await store.delete(hash)).toBe(false)
         expect(await store.has(hash)).toBe(false)
         await store.put(bytes)
         expect(await store.has(hash)).toBe(true)
+      }),
+    )
+
+    test(
+      'a blob that was stored again since a time is not deleted as one from before it, whatever comes first',
+      withStore(async (store) => {
+        const bytes = new TextEncoder().encode('stored again')
+        const { hash } = await store.put(bytes)
+        expect(await store.delete(hash, Date.now() - 60_000)).toBe(false)
+        expect(await store.has(hash)).toBe(true)
+        // A millisecond is the finest time there is: the deletions below are of what was stored before the loop.
+        for (let i = 0; i < 20; i++) {
+          const before = Date.now() - 1
+          const [put] = await Promise.all([store.put(bytes), store.delete(hash, before)])
+          expect(await store.has(put.hash)).toBe(true)
+        }
+        expect(await store.delete(hash, Date.now() + 60_000)).toBe(true)
       }),
     )
 

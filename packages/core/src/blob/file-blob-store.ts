@@ -24,6 +24,8 @@ export function createFileBlobStore(folder: string): BlobStore {
 
 class FileBlobStore implements BlobStore {
   readonly #folder: string
+  /** The last of the calls that change a blob, by its hash: they come one after the other. */
+  readonly #changing = new Map<string, Promise<unknown>>()
 
   constructor(folder: string) {
     this.#folder = folder
@@ -31,6 +33,10 @@ class FileBlobStore implements BlobStore {
 
   async put(bytes: Uint8Array): Promise<{ readonly hash: string; readonly size: number }> {
     const hash = sha256(bytes)
+    return this.#alone(hash, () => this.#put(hash, bytes))
+  }
+
+  async #put(hash: string, bytes: Uint8Array): Promise<{ readonly hash: string; readonly size: number }> {
     const path = this.#path(hash)
     const blob = { hash, size: bytes.byteLength }
     if (await this.#renew(path, bytes.byteLength)) return blob
@@ -66,8 +72,26 @@ class FileBlobStore implements BlobStore {
     return (await statOrNull(this.#path(hash))) !== null
   }
 
-  async delete(hash: string): Promise<void> {
-    await rm(this.#path(hash), { force: true })
+  async delete(hash: string, storedBefore = Infinity): Promise<boolean> {
+    const path = this.#path(hash)
+    return this.#alone(hash, async () => {
+      const found = await statOrNull(path)
+      if (found === null || found.mtimeMs >= storedBefore) return false
+      await rm(path, { force: true })
+      return true
+    })
+  }
+
+  /** Does something with a blob when nothing else is done with it: a delete must not come into a renewal. */
+  async #alone<T>(hash: string, work: () => Promise<T>): Promise<T> {
+    const before = this.#changing.get(hash)
+    const mine = before === undefined ? work() : before.then(work, work)
+    this.#changing.set(hash, mine)
+    try {
+      return await mine
+    } finally {
+      if (this.#changing.get(hash) === mine) this.#changing.delete(hash)
+    }
   }
 
   async *list(): AsyncIterable<{ readonly hash: string; readonly size: number; readonly storedAt: number }> {

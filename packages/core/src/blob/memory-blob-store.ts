@@ -22,7 +22,10 @@ export function createMemoryBlobStore(): BlobStore {
       return blob.bytes.slice()
     },
     has: async (hash) => blobs.has(check(hash)),
-    delete: async (hash) => void blobs.delete(check(hash)),
+    delete: async (hash, storedBefore = Infinity) => {
+      const blob = blobs.get(check(hash))
+      return blob !== undefined && blob.storedAt < storedBefore && blobs.delete(hash)
+    },
     async *list() {
       for (const [hash, { bytes, storedAt }] of blobs) yield { hash, size: bytes.byteLength, storedAt }
     },

@@ -52,14 +52,29 @@ export function serialize(state: RunState): string {
   return JSON.stringify(state)
 }
 
-/** Reads a state. Throws `state_version` when it was written by a version whose states this one cannot read. */
+/** Reads a state. Throws `state_version` when it is none of a version whose states this one can read. */
 export function deserialize(text: string): RunState {
-  const state: unknown = JSON.parse(text)
-  if (typeof state !== 'object' || state === null || !('version' in state) || state.version !== STATE_VERSION) {
+  const state = parsed(text)
+  if (state === null) {
     throw new PlugworkError('state_version', 'The snapshot is of another version. Replay the run from its journal.')
   }
-  // Written by `serialize` of this version.
-  return state as RunState
+  return state
+}
+
+/** Whether `deserialize` can read it. */
+export function isReadable(text: string): boolean {
+  return parsed(text) !== null
+}
+
+function parsed(text: string): RunState | null {
+  try {
+    const state: unknown = JSON.parse(text)
+    if (typeof state !== 'object' || state === null || !('version' in state)) return null
+    // Written by `serialize` of this version.
+    return state.version === STATE_VERSION ? (state as RunState) : null
+  } catch {
+    return null
+  }
 }
 
 /** Where a run stands. */

@@ -11,9 +11,8 @@ import type { StepTrace } from '../engine/step-trace.ts'
 import { Tracer } from '../engine/trace.ts'
 import type { JournalRecord, RunStatus, Store } from '../store/store.ts'
 import type { Batch } from './batch.ts'
-import { readWholeJournal } from './journal.ts'
+import { readWholeJournal, restoreRecords } from './journal.ts'
 import type { Observers } from './observers.ts'
-import { restoreRecords } from './recovery.ts'
 import type { RunActor } from './run-actor.ts'
 
 export interface NoticesOptions {

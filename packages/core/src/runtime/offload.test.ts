@@ -15,7 +15,7 @@ function memoryBlobs(): BlobStore & { readonly stored: Map<string, Uint8Array> }
     },
     get: async (hash) => stored.get(hash)!,
     has: async (hash) => stored.has(hash),
-    delete: async (hash) => void stored.delete(hash),
+    delete: async (hash) => stored.delete(hash),
     list: async function* () {},
   }
 }

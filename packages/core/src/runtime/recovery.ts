@@ -4,13 +4,14 @@
  */
 import type { BlobStore } from '../blob/blob-store.ts'
 import type { StartFacts } from '../engine/event.ts'
-import { replay, type Nondeterminism } from '../engine/replay.ts'
+import type { Nondeterminism } from '../engine/replay.ts'
 import { inFlight, wakeAt, type RunState } from '../engine/state.ts'
 import { PlugworkError, type ErrorInfo } from '../error.ts'
-import type { JournalRecord, LoadedRun, Store, StoredMessage } from '../store/store.ts'
+import type { LoadedRun, Store, StoredMessage } from '../store/store.ts'
 import { toErrorInfo } from './error-info.ts'
 import type { InputChecker } from './inputs.ts'
-import { isOffloaded, restore } from './offload.ts'
+import { replayStored } from './journal.ts'
+import { restore } from './offload.ts'
 import type { LoadedFlow, Programs } from './programs.ts'
 import { RunActor } from './run-actor.ts'
 import { factsOf, identityOf, startFacts } from './run-facts.ts'
@@ -43,7 +44,7 @@ export async function reviveRun(shell: RunShell, options: RecoveryOptions, store
   try {
     const loaded = await options.programs.byHash(row.flowHash, row.flow)
     const subflows = await loadSubflows(options, facts.subflows)
-    const { state, characters } = await restoreState(options.blobs, loaded, stored)
+    const { state, characters } = await restoreState(options, loaded, stored)
     const run = new RunActor({
       shell,
       identity: identityOf(row, facts, row),
@@ -120,32 +121,17 @@ export async function restoreObject<T extends object>(object: T, blobs: BlobStor
   return JSON.parse(await restore(JSON.stringify(object), blobs, options)) as T
 }
 
+/** The run at its last durable record; a null state for one that has not begun. Throws `RunHeldError`. */
 async function restoreState(
-  blobs: BlobStore,
+  options: RecoveryOptions,
   loaded: LoadedFlow,
-  { snapshot, records }: LoadedRun,
+  stored: LoadedRun,
 ): Promise<{ readonly state: RunState | null; readonly characters: number }> {
-  if (snapshot === null && records.length === 0) return { state: null, characters: 0 }
-  const characters = records.reduce((sum, record) => sum + record.data.length, 0)
-  const from = snapshot === null ? null : { seq: snapshot.seq, state: await restoreText(snapshot.state, blobs) }
-  const outcome = replay(loaded.program, await restoreRecords(records, blobs), from)
+  if (stored.snapshot === null && stored.records.length === 0) return { state: null, characters: 0 }
+  const characters = stored.records.reduce((sum, record) => sum + record.data.length, 0)
+  const outcome = await replayStored(options, loaded.program, stored)
   if (outcome.kind === 'nondeterminism') throw diverged(outcome.nondeterminism)
   return { state: outcome.state, characters }
-}
-
-/** Journal records with their large values. */
-export async function restoreRecords(
-  records: readonly JournalRecord[],
-  blobs: BlobStore,
-  upTo?: number,
-): Promise<readonly JournalRecord[]> {
-  if (!records.some((record) => isOffloaded(record.data))) return records
-  return Promise.all(records.map(async (record) => ({ ...record, data: await restoreText(record.data, blobs, upTo) })))
-}
-
-/** Text of a row with its large values. */
-export async function restoreText(text: string, blobs: BlobStore, upTo?: number): Promise<string> {
-  return isOffloaded(text) ? restore(text, blobs, upTo === undefined ? {} : { upTo }) : text
 }
 
 function diverged({ seq, expected, got }: Nondeterminism): RunHeldError {

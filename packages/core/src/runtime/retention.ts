@@ -5,7 +5,10 @@ import type { Clock, Definitions } from './runtime.ts'
 
 /** Runs that one call of the store deletes. */
 const PAGE = 500
-/** A blob that no run refers to may belong to a write on its way; after this long it does not. */
+/**
+ * A blob that no run refers to may belong to a write on its way, also one that a run which is gone had as well: storing
+ * the same bytes renews the blob's age. After this long without that it belongs to nothing.
+ */
 const ORPHAN_MS = 24 * 60 * 60_000
 const BLOBS_AT_ONCE = 500
 
@@ -34,9 +37,7 @@ export async function prune(
     const retentionMs = definitions.plan(tenant, flow)?.plan.settings.retentionMs ?? policy.defaultRetentionMs
     longest = Math.max(longest, retentionMs)
     for (let deleted = PAGE; deleted === PAGE;) {
-      const pruned = await store.prune({ tenant, flow, before: now - retentionMs, limit: PAGE })
-      for (const hash of pruned.blobs) await options.blobs.delete(hash)
-      deleted = pruned.runs
+      deleted = (await store.prune({ tenant, flow, before: now - retentionMs, limit: PAGE })).runs
       runs += deleted
     }
   }
@@ -47,15 +48,14 @@ export async function prune(
   return { runs, bytesFreed: Math.max(0, bytesBefore - bytesAfter) + orphans }
 }
 
-/** Blobs that were stored for a write that never landed. Answers their size. */
+/** Blobs of runs that are gone, and of writes that never landed. Answers their size. */
 async function deleteOrphans({ store, blobs }: RetentionOptions, before: number): Promise<number> {
   let freed = 0
   const deleteUnknown = async (batch: ReadonlyMap<string, number>): Promise<void> => {
     const known = new Set(await store.knownBlobs([...batch.keys()]))
     for (const [hash, size] of batch) {
       if (known.has(hash)) continue
-      await blobs.delete(hash)
-      freed += size
+      if (await blobs.delete(hash, before)) freed += size
     }
   }
   let batch = new Map<string, number>()

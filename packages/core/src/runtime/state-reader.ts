@@ -1,10 +1,9 @@
 import type { BlobStore } from '../blob/blob-store.ts'
 import { decodeRecord } from '../engine/record.ts'
-import { replay } from '../engine/replay.ts'
 import { waits, type RunState } from '../engine/state.ts'
 import type { LoadedRun, RunRow, Store } from '../store/store.ts'
+import { replayStored } from './journal.ts'
 import type { Programs } from './programs.ts'
-import { restoreRecords, restoreText } from './recovery.ts'
 import type { Worker } from './worker.ts'
 
 /** Looks into the state of a run without bringing it into memory for good. */
@@ -33,9 +32,7 @@ export class StateReader {
     const stored = await this.#store.load(row.rid)
     if (stored === null) return null
     const { program } = await this.#programs.byHash(row.flowHash, row.flow)
-    const { snapshot } = stored
-    const from = snapshot === null ? null : { seq: snapshot.seq, state: await restoreText(snapshot.state, this.#blobs) }
-    const outcome = replay(program, await restoreRecords(stored.records, this.#blobs), from)
+    const outcome = await replayStored({ store: this.#store, blobs: this.#blobs }, program, stored)
     return outcome.kind === 'replayed' ? outcome.state : null
   }
 
