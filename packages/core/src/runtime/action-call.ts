@@ -72,13 +72,13 @@ function invalid(
   return new PlugworkError(code, `${text}${list}.`, { data: { problems } })
 }
 
-/** What the action sees. The signal is made when it is asked for. */
+/** What the action sees. The signal and the key are made when they are asked for. */
 class Context implements ActionContext<unknown> {
   readonly #attempt: Attempt
+  readonly #key: string | undefined
   readonly client: unknown
   readonly connection: string
   readonly egress: Egress
-  readonly idempotencyKey: string
   readonly attempt: number
   readonly tenant: string
 
@@ -87,9 +87,13 @@ class Context implements ActionContext<unknown> {
     this.client = call.handle
     this.connection = call.connection
     this.egress = call.egress
-    this.idempotencyKey = call.idempotencyKey ?? call.attempt.command.idempotencyKey
+    this.#key = call.idempotencyKey
     this.attempt = call.attempt.command.attempt
     this.tenant = call.attempt.host.tenant
+  }
+
+  get idempotencyKey(): string {
+    return this.#key ?? this.#attempt.command.idempotencyKey
   }
 
   get signal(): AbortSignal {

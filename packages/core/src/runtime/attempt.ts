@@ -10,7 +10,7 @@ import type { Json } from '../json.ts'
 import type { ConnectionLease, ConnectionRequest } from './connections.ts'
 import { toErrorInfo } from './error-info.ts'
 import { toJsonValue } from './json-value.ts'
-import { Redactor } from './redact.ts'
+import { redactorOf } from './redact.ts'
 import type { Clock } from './runtime.ts'
 
 /** Log lines and characters that one attempt may leave in the journal. */
@@ -53,7 +53,6 @@ export class Attempt {
   #logCharacters = 0
   #leases: ConnectionLease[] | null = null
   #secrets: readonly string[] = []
-  #redactor: Redactor | null = null
 
   constructor(host: AttemptHost, command: AttemptCommand, clock: Clock, onEnd: (attempt: Attempt) => void) {
     this.host = host
@@ -83,8 +82,7 @@ export class Attempt {
   /** Remembers secrets that this attempt was given, so that they are taken out of what it leaves behind. */
   give(secrets: readonly string[]): void {
     if (secrets.length === 0) return
-    this.#secrets = [...this.#secrets, ...secrets]
-    this.#redactor = null
+    this.#secrets = this.#secrets.length === 0 ? secrets : [...this.#secrets, ...secrets]
   }
 
   /** Gives the lease back when the attempt's code has returned. */
@@ -97,8 +95,8 @@ export class Attempt {
 
   get redact(): ((text: string) => string) | undefined {
     if (this.#secrets.length === 0) return undefined
-    this.#redactor ??= new Redactor(this.#secrets)
-    return this.#redactor.empty ? undefined : this.#redactor.text
+    const redactor = redactorOf(this.#secrets)
+    return redactor.empty ? undefined : redactor.text
   }
 
   log(level: LogLine['level'], message: string, data?: Json): void {

@@ -11,10 +11,12 @@ import { Programs } from './programs.ts'
 import { prune } from './retention.ts'
 import type { RunSummary, Runtime, RuntimeOptions } from './runtime.ts'
 import { Secrets } from './secrets.ts'
+import { SignalBuffer } from './signal-buffer.ts'
 import { Starter } from './start.ts'
 import { StateReader } from './state-reader.ts'
 import { TERMINAL } from '../store/store.ts'
 import { isResting, rowSummary } from './summary.ts'
+import { Waiters } from './waiters.ts'
 import { Worker } from './worker.ts'
 
 const DEFAULT_MAX_ACTIVE = 1_000
@@ -33,7 +35,14 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   const effects = new Effects({ definitions, connections, secrets, egress, clock, ...(intercept && { intercept }) })
   const programs = new Programs(store, definitions, clock)
   const inputs = new InputChecker()
-  const factory = { ids: new Ids(), key, baseUrl: options.baseUrl, version: options.version, definitions }
+  const { baseUrl } = options
+  const factory = {
+    ids: new Ids(),
+    key,
+    baseUrl: typeof baseUrl === 'string' ? () => baseUrl : baseUrl,
+    version: options.version,
+    definitions,
+  }
   const worker = new Worker({
     store,
     blobs,
@@ -57,18 +66,17 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     eventMark: () => eventMark,
   })
   const states = new StateReader({ store, blobs, programs, worker })
-  const control = new Control({ store, worker, programs, inputs, states })
+  const signals = new SignalBuffer({ store, blobs, programs, worker })
+  const control = new Control({ store, worker, programs, inputs, states, signals })
   const inspection = { store, blobs, programs }
 
-  const lost = Promise.withResolvers<never>()
-  // Whoever waits for a run is told through this; without anybody waiting it is no unhandled rejection.
-  lost.promise.catch(() => undefined)
+  const waiters = new Waiters()
   store.onLost((reason) => {
     const message = `This process has lost its store: ${reason} What it was doing goes on in the process that has it now.`
     log('error', message)
     effects.dropAll(message)
     worker.dropAll(message)
-    lost.reject(new PlugworkError('store_lost', message, { retryable: true }))
+    waiters.end(new PlugworkError('store_lost', message, { retryable: true }))
     options.onLost?.(reason)
   })
 
@@ -97,6 +105,13 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     return row === null ? null : rowSummary(await wholeRow(row, blobs))
   }
 
+  /** A run that is not in memory may have ended already. */
+  const endedBefore = async (rid: number, resolve: (summary: RunSummary) => void): Promise<void> => {
+    const row = await store.getRun(rid)
+    if (row === null) throw new PlugworkError('run_unknown', `There is no run ${rid}; it may have been pruned.`)
+    if (row.finishedAt !== null) resolve(rowSummary(await wholeRow(row, blobs)))
+  }
+
   return {
     async open() {
       eventMark = await store.lastEventId()
@@ -117,24 +132,22 @@ export function createRuntime(options: RuntimeOptions): Runtime {
         const rests = isResting(row.status, row.reason) && (TERMINAL.has(row.status) || !worker.isHere(row.rid))
         if (rests) return rowSummary(await wholeRow(row, blobs))
         const timeout = after(timeoutMs)
-        await Promise.race([rested.promise, timeout.promise, lost.promise]).finally(timeout.cancel)
+        await waiters
+          .wait<void>((resolve) => Promise.race([rested.promise, timeout.promise]).then(resolve))
+          .finally(timeout.cancel)
         return await summary(tenant, id)
       } finally {
         unwatch()
       }
     },
 
-    async finished(rid) {
+    finished(rid) {
       const recent = worker.ends.recent(rid)
-      if (recent !== null) return recent
-      const ended = Promise.withResolvers<RunSummary>()
-      worker.ends.wait(rid, ended.resolve)
-      if (worker.find(rid) === null) {
-        const row = await store.getRun(rid)
-        if (row === null) throw new PlugworkError('run_unknown', `There is no run ${rid}; it may have been pruned.`)
-        if (row.finishedAt !== null) ended.resolve(rowSummary(await wholeRow(row, blobs)))
-      }
-      return Promise.race([ended.promise, lost.promise])
+      if (recent !== null) return Promise.resolve(recent)
+      return waiters.wait((resolve) => {
+        worker.ends.wait(rid, resolve)
+        if (worker.find(rid) === null) return endedBefore(rid, resolve)
+      })
     },
 
     get: (tenant, id) => inspectRun(inspection, tenant, id),
@@ -182,7 +195,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       effects.dropAll('The process is stopping.')
       await evictAll()
       worker.dropAll('The process is stopping.')
-      lost.reject(
+      waiters.end(
         new PlugworkError('stopping', 'The process stops; the run goes on with the next one.', { retryable: true }),
       )
       await connections.close()

@@ -37,6 +37,18 @@ export class Redactor {
   }
 }
 
+const known = new WeakMap<readonly string[], Redactor>()
+
+/** The redactor of a list of secrets that does not change; kept as long as the list itself is. */
+export function redactorOf(secrets: readonly string[]): Redactor {
+  let redactor = known.get(secrets)
+  if (redactor === undefined) {
+    redactor = new Redactor(secrets)
+    known.set(secrets, redactor)
+  }
+  return redactor
+}
+
 /** As is, JSON- and URL-escaped, hex, base64 and base64url; the latter two also from within longer encoded text. */
 function spellingsOf(secret: string): string[] {
   const bytes = Buffer.from(secret)

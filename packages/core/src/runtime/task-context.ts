@@ -8,7 +8,6 @@ import type { TaskConnection, TaskContext } from './runtime.ts'
 
 /** What a task gets beside its inputs. Everything but the plain facts is made when it is asked for. */
 export class AttemptContext implements TaskContext {
-  readonly idempotencyKey: string
   readonly attempt: number
   readonly run: { readonly id: string; readonly flow: string; readonly startedAt: number }
   readonly tenant: string
@@ -22,13 +21,16 @@ export class AttemptContext implements TaskContext {
 
   constructor(attempt: Attempt, connections: Connections, egress: Egress) {
     const { host, command } = attempt
-    this.idempotencyKey = command.idempotencyKey
     this.attempt = command.attempt
     this.run = { id: host.runId, flow: host.flow, startedAt: host.startedAt }
     this.tenant = host.tenant
     this.#attempt = attempt
     this.#connections = connections
     this.#egress = egress
+  }
+
+  get idempotencyKey(): string {
+    return this.#attempt.command.idempotencyKey
   }
 
   get signal(): AbortSignal {
