@@ -13,6 +13,7 @@ import type { InputChecker } from './inputs.ts'
 import { message, type MessageKind, type MessagePayloads } from './messages.ts'
 import { factsOf } from './run-facts.ts'
 import type { ControlOutcome, Runtime } from './runtime.ts'
+import type { SignalBuffer } from './signal-buffer.ts'
 import type { StateReader } from './state-reader.ts'
 import type { Worker } from './worker.ts'
 
@@ -24,6 +25,7 @@ export interface ControlOptions {
   readonly programs: Programs
   readonly inputs: InputChecker
   readonly states: StateReader
+  readonly signals: SignalBuffer
 }
 
 const NOT_FOUND: ControlOutcome = { kind: 'not_found' }
@@ -32,8 +34,10 @@ export class Control {
   readonly #store: Store
   readonly #worker: Worker
   readonly #options: ControlOptions
+  readonly #signals: SignalBuffer
 
   constructor(options: ControlOptions) {
+    this.#signals = options.signals
     this.#options = options
     this.#store = options.store
     this.#worker = options.worker
@@ -43,7 +47,8 @@ export class Control {
     const row = await this.#store.findRun(tenant, id)
     if (row === null) return NOT_FOUND
     if (TERMINAL.has(row.status)) return ended(row, 'cancelled')
-    const dedupe = `cancel:${force}`
+    // Cancelling twice is once, unless the run has come further: then an earlier request may have come to nothing.
+    const dedupe = `cancel:${force}:${row.nextSeq}`
     return this.#send(row, 'cancel', { force, ...optional({ reason, actor }) }, dedupe)
   }
 
@@ -57,7 +62,15 @@ export class Control {
       const message = `The data for the wait "${name}" of run ${id} do not fit its schema: ${problems.join(' ')}`
       return { kind: 'refused', code: 'signal_invalid', message }
     }
-    return this.#send(row, 'signal', { name, outcome, data, ...optional({ actor }) }, dedupe)
+    const room = await this.#signals.reserve(row, { name, outcome, data })
+    if (room.kind === 'full') return { kind: 'refused', code: 'signals_full', message: room.message }
+    try {
+      // A name space of its own: what a sender calls his signal must not count as a cancel or a child's end.
+      const key = dedupe === undefined ? undefined : `signal:${dedupe}`
+      return await this.#send(row, 'signal', { name, outcome, data, ...optional({ actor }) }, key)
+    } finally {
+      room.release()
+    }
   }
 
   async resolve(...[tenant, id, step, decision, actor]: Arguments<'resolve'>): Promise<ControlOutcome> {

@@ -45,6 +45,11 @@ export const ERRORS = {
   },
   connector_unknown: { status: 424, retryable: false, summary: 'A connector is not installed here.' },
   connection_unknown: { status: 424, retryable: false, summary: 'A flow declares no connection of this name.' },
+  connection_timeout: {
+    status: 504,
+    retryable: true,
+    summary: 'A connection did not open, or gave no handle, within 30 s.',
+  },
   connection_config_invalid: {
     status: 422,
     retryable: false,
@@ -76,6 +81,11 @@ export const ERRORS = {
   run_unreadable: { status: 500, retryable: false, summary: 'A stored run cannot be read; it is held.' },
   flow_unknown: { status: 404, retryable: false, summary: 'There is no such flow.' },
   signal_invalid: { status: 422, retryable: false, summary: "The data of a signal do not fit the wait's schema." },
+  signals_full: {
+    status: 429,
+    retryable: true,
+    summary: 'A run keeps as many signals as it may (1,000, or 4 MiB of data) that no step of it has taken.',
+  },
   run_ended: { status: 409, retryable: false, summary: 'The run has ended already.' },
   run_not_ended: { status: 409, retryable: false, summary: 'The run has not ended yet.' },
   run_not_failed: { status: 409, retryable: false, summary: 'Only a failed run can be retried in place.' },

@@ -298,7 +298,7 @@ export function runRoutes(services: Services): readonly Route[] {
         optional: true,
       },
       answers: done,
-      problems: ['run_not_found', 'run_ended', 'signal_invalid'],
+      problems: ['run_not_found', 'run_ended', 'signal_invalid', 'signals_full'],
       async handler({ params, body, tenant, principal }) {
         const outcome = await runtime.signal(tenant, params.id, {
           name: params.name,
