@@ -7,7 +7,7 @@ import { gunzipSync } from 'node:zlib'
 import { expect, onTestFinished, test } from 'vitest'
 
 import { accept, finish, newRun, record, T0 } from '../contract/context.ts'
-import { recordVersion } from './fixtures/record-version.ts'
+import { keepVersion, recordVersion } from './fixtures/record-version.ts'
 import { checkIntegrity } from './fixtures/test-store.ts'
 import { SCHEMA_VERSION } from './migrations.ts'
 import { migrate } from './open-database.ts'
@@ -18,6 +18,17 @@ const recorded = globSync('v*.db.gz', { cwd: join(import.meta.dirname, 'fixtures
 test('a file of every version so far is recorded', () => {
   const versions = recorded.map((file) => Number(basename(file).slice(1, -'.db.gz'.length)))
   expect(versions.toSorted((a, b) => a - b)).toEqual(Array.from({ length: SCHEMA_VERSION }, (_, i) => i + 1))
+})
+
+test('what a version wrote is not written over', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'plugwork-migrate-'))
+  onTestFinished(() => rm(folder, { recursive: true }))
+  const file = join(folder, 'plugwork.db')
+  writeFileSync(file, 'first')
+  const fixture = keepVersion(file, folder)
+  writeFileSync(file, 'second')
+  expect(() => keepVersion(file, folder)).toThrow('what a version wrote is recorded once')
+  expect(gunzipSync(readFileSync(fixture)).toString()).toBe('first')
 })
 
 test.each([...recorded, 'now'])(
