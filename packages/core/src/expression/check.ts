@@ -12,7 +12,7 @@ import type {
 import { checkCall, checkMethod } from './check-call.ts'
 import { checkBinary } from './check-operator.ts'
 import { NAMESPACES } from './library.ts'
-import { pathKey, provenNotNull } from './narrow.ts'
+import { beginsAt, bothFacts, NO_FACTS, pathKey, proves, type Facts } from './narrow.ts'
 import { print } from './print.ts'
 import { problem } from './problem.ts'
 import type { Problem } from './problem.ts'
@@ -36,7 +36,7 @@ import {
   union,
   withoutNull,
 } from './type.ts'
-import type { Field, Type } from './type.ts'
+import type { ArrayType, Field, Type } from './type.ts'
 import { FOREIGN_NAMES } from './words.ts'
 
 export type { Problem } from './problem.ts'
@@ -49,6 +49,8 @@ export interface CheckEnvironment {
   names(): readonly string[]
   /** Whether a name is a step's id: its member chains are null as a whole when the step has no value. */
   isStep?(name: string): boolean
+  /** What conditions around the expression have proven. */
+  facts?(): Facts
   /** A condition has to be true or false. */
   readonly position?: 'condition' | 'value'
 }
@@ -80,10 +82,11 @@ export class Checker {
   readonly problems: Problem[] = []
   readonly #env: CheckEnvironment
   #locals: ReadonlyMap<string, Type> = new Map()
-  #notNull: ReadonlySet<string> = new Set()
+  #facts: Facts
 
   constructor(env: CheckEnvironment) {
     this.#env = env
+    this.#facts = env.facts?.() ?? NO_FACTS
   }
 
   report(...parameters: Parameters<typeof problem>): void {
@@ -130,9 +133,17 @@ export class Checker {
   /** Infers the body of an arrow function whose parameters have these types. */
   withLocals(locals: ReadonlyMap<string, Type>, body: Expression): Type {
     const before = this.#locals
+    const facts = this.#facts
     this.#locals = new Map([...before, ...locals])
+    // What is known of a name says nothing of a parameter that hides it.
+    const hidden = (path: string): boolean => [...locals.keys()].some((name) => beginsAt(path, name))
+    this.#facts = {
+      notNull: facts.notNull.filter((path) => !hidden(path)),
+      members: facts.members.filter(({ path }) => !hidden(path)),
+    }
     const type = this.infer(body)
     this.#locals = before
+    this.#facts = facts
     return type
   }
 
@@ -168,8 +179,27 @@ export class Checker {
   link(node: Expression): Link {
     const link = this.#plainLink(node)
     const key = pathKey(node)
-    if (key === undefined || !this.#notNull.has(key)) return link
-    return { type: withoutNull(link.type), skipped: false, stepNull: false }
+    if (key === undefined) return link
+    const type = this.#narrowed(link.type, key)
+    if (!this.#facts.notNull.includes(key)) return type === link.type ? link : { ...link, type }
+    return { type: withoutNull(type), skipped: false, stepNull: false }
+  }
+
+  /** Of several shapes those that a known member leaves. */
+  #narrowed(type: Type, path: string): Type {
+    if (type.kind !== 'union') return type
+    const known = this.#facts.members.filter((fact) => fact.path === path)
+    if (known.length === 0) return type
+    return union(
+      ...type.members.filter((member) =>
+        known.every(({ name, value, equal }) => {
+          const field = member.kind === 'object' ? member.fields.get(name)?.type : undefined
+          if (field === undefined) return true
+          const literal = literalType(value)
+          return equal ? overlaps(field, literal) : !isAssignable(field, literal)
+        }),
+      ),
+    )
   }
 
   #plainLink(node: Expression): Link {
@@ -315,7 +345,7 @@ export class Checker {
         this.report('PW1211', { use: 'it has no parts that could be read' }, span(node))
         return ANY
       case 'array':
-        return overlaps(index, NUMBER) ? type.items : wrong('a number')
+        return overlaps(index, NUMBER) ? itemAt(type, index) : wrong('a number')
       case 'object': {
         if (!overlaps(index, STRING)) return wrong('text')
         const fields = [...type.fields.values()].map((field: Field) => field.type)
@@ -359,12 +389,10 @@ export class Checker {
 
   /** Runs something where a condition is known to have had an outcome. */
   #given<T>(condition: Expression, outcome: boolean, run: () => T): T {
-    const proven = provenNotNull(condition, outcome)
-    if (proven.length === 0) return run()
-    const before = this.#notNull
-    this.#notNull = new Set([...before, ...proven])
+    const before = this.#facts
+    this.#facts = bothFacts(before, proves(condition, outcome))
     const result = run()
-    this.#notNull = before
+    this.#facts = before
     return result
   }
 
@@ -442,6 +470,13 @@ export class Checker {
   #isSecret(type: Type): boolean {
     return membersOf(type).some((member) => member.kind === 'secret')
   }
+}
+
+/** The type of an item; exact where the list has a known item at each position. */
+function itemAt(list: ArrayType, index: Type): Type {
+  const { items, positions } = list
+  if (positions === undefined || index.kind !== 'literal' || typeof index.value !== 'number') return items
+  return positions[index.value] ?? NULL
 }
 
 function falsyPart(type: Type): Type {

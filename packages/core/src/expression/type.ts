@@ -17,6 +17,8 @@ export interface LiteralType {
 export interface ArrayType {
   readonly kind: 'array'
   readonly items: Type
+  /** Types of all items by position, where a list always has the same: the values of parallel branches. */
+  readonly positions?: readonly Type[]
 }
 
 export interface ObjectType {
@@ -48,6 +50,14 @@ export const SECRET: Type = { kind: 'secret' }
 export const FUNCTION: Type = { kind: 'function' }
 
 export const arrayOf = (items: Type): ArrayType => ({ kind: 'array', items })
+
+/** A list that has these items and no others. */
+export const tupleOf = (positions: readonly Type[]): ArrayType => ({
+  kind: 'array',
+  items: union(...positions),
+  positions,
+})
+
 export const literalType = (value: boolean | number | string): LiteralType => ({ kind: 'literal', value })
 
 /** An object whose fields are all there; `rest` is the type of any others. */
@@ -102,9 +112,16 @@ export function isAssignable(from: Type, to: Type): boolean {
   if (to.kind === 'union') return to.members.some((member) => isAssignable(from, member))
   if (from.kind === 'literal')
     return to.kind === 'literal' ? from.value === to.value : primitiveOf(from).kind === to.kind
-  if (from.kind === 'array') return to.kind === 'array' && isAssignable(from.items, to.items)
+  if (from.kind === 'array') return to.kind === 'array' && isListAssignable(from, to)
   if (from.kind === 'object') return to.kind === 'object' && isObjectAssignable(from, to)
   return from.kind === to.kind
+}
+
+function isListAssignable(from: ArrayType, to: ArrayType): boolean {
+  const { positions } = to
+  if (positions === undefined) return isAssignable(from.items, to.items)
+  const given = from.positions
+  return given?.length === positions.length && positions.every((type, at) => isAssignable(given[at] ?? NULL, type))
 }
 
 function isObjectAssignable(from: ObjectType, to: ObjectType): boolean {

@@ -7,6 +7,7 @@ import { childPlace, listItems, type Place } from './place.ts'
 import type { ActionNode, Plan, SubflowNode, TaskNode } from './plan.ts'
 import { list } from './read.ts'
 import type { Scope } from './scope.ts'
+import { containsSecret } from './secret-types.ts'
 import { outputNames, outputSchema } from './step-types.ts'
 import type { Target, ValueChecker } from './values.ts'
 
@@ -171,7 +172,13 @@ export class ReferenceChecker {
   ): void {
     const inputs = childPlace(place, 'inputs')
     if (schema === undefined) {
-      this.#values.template(node.input, scope)
+      const type = this.#values.template(node.input, scope)
+      const isKnown = node.kind === 'task' && this.#c.catalog.tasks?.some((task) => task.name === node.task) === true
+      if (isKnown && containsSecret(type)) {
+        this.#c.report('PW1067', inputs ?? place, `An input of ${of} would be stored with a secret in it.`, {
+          suggestion: 'declare the input as a secret: `defineTask({ input, … })`',
+        })
+      }
       return
     }
     // Without `inputs:` the missing ones are reported at the step.

@@ -1,8 +1,10 @@
 /** Walks the steps of a plan in the order in which they run, and knows at each what is visible and of which type. */
 import { NAMESPACES } from '../expression/library.ts'
+import { NO_FACTS, type Facts } from '../expression/narrow.ts'
 import {
   ANY,
   BOOLEAN,
+  NEVER,
   NULL,
   NUMBER,
   describeWithArticle,
@@ -10,6 +12,7 @@ import {
   membersOf,
   objectOf,
   overlaps,
+  tupleOf,
   union,
   widen,
   withoutNull,
@@ -35,6 +38,12 @@ export interface BlockContext {
   readonly handlesError: boolean
 }
 
+/** A branch, and what is known where it is taken. */
+interface Branch {
+  readonly block: Block
+  readonly facts: Facts
+}
+
 export class StepChecker {
   readonly types = new Map<string, Type>()
   readonly #c: Compilation
@@ -46,10 +55,14 @@ export class StepChecker {
     this.#references = references
   }
 
-  /** Checks the steps of a block, and adds them to its scope. Gives the type of the last step's value. */
+  /**
+   * Checks the steps of a block, and adds them to its scope. Gives the type of the last step's value, which is
+   * that of the block: `never` where the block does not come to its end.
+   */
   block(block: Block, scope: Scope, context: BlockContext): Type {
     let last: Type = NULL
     let ended: PlanNode | null = null
+    let ends = false
     for (const node of block) {
       if (ended !== null) {
         const what = ended.id === undefined ? `the \`${ended.kind}\` before it` : `\`${ended.id}\``
@@ -57,9 +70,18 @@ export class StepChecker {
         ended = null
       }
       last = this.#node(node, scope, context)
+      ends ||= endsBlock(node)
       if (endsBlock(node)) ended = node
+      this.#proveAfter(node, scope)
     }
-    return last
+    return ends ? NEVER : last
+  }
+
+  /** A branch that ends the block, not taken, says that its condition did not hold. */
+  #proveAfter(node: PlanNode, scope: Scope): void {
+    if (node.kind !== 'if' || node.if !== undefined || node.onError !== undefined) return
+    if (node.then.some(endsBlock)) scope.prove(this.#values.proves(node.condition, false))
+    if (node.else.some(endsBlock)) scope.prove(this.#values.proves(node.condition, true))
   }
 
   #place(node: PlanNode): Place {
@@ -72,10 +94,12 @@ export class StepChecker {
     if (node.if !== undefined) this.#values.condition(node.if, scope)
     this.#dependsOn(node, scope)
     const inner = new Map<string, Type>()
-    const own = this.#c.origins.isBroken(node) ? ANY : this.#kind(node, scope, context, inner)
-    if (node.label !== undefined) this.#values.template(node.label, scope)
+    // Where the step runs, its own condition has held.
+    const within = node.if === undefined ? scope : scope.child().prove(this.#values.proves(node.if, true))
+    const own = this.#c.origins.isBroken(node) ? ANY : this.#kind(node, within, context, inner)
+    if (node.label !== undefined) this.#values.template(node.label, within)
     if (node.onError !== undefined) {
-      const handler = handlerScope(scope)
+      const handler = handlerScope(within)
       for (const [id, type] of inner) handler.addStep(id, nullable(type))
       this.block(node.onError, handler, { ...context, handlesError: true })
       this.#values.current = node
@@ -158,7 +182,7 @@ export class StepChecker {
       case 'emit':
         this.#stored(this.#values.template(node.event, scope), place, 'The event')
         this.#stored(this.#values.template(node.data, scope), place, 'The data of the event')
-        return ANY
+        return NULL
       case 'wait':
         return this.#wait(node, scope)
       case 'fail':
@@ -172,18 +196,25 @@ export class StepChecker {
         for (const template of [node.message, node.code, node.data]) {
           if (template !== undefined) this.#stored(this.#values.template(template, scope), place, 'The error')
         }
-        return ANY
+        return NEVER
       case 'exit':
         if (context.noExit !== undefined) {
           this.#c.report('PW1037', place, `\`exit\` cannot stand ${context.noExit}.`)
         }
         if (node.reason !== undefined) this.#stored(this.#values.template(node.reason, scope), place, 'The reason')
         if (node.outputs !== undefined) this.#stored(this.#values.template(node.outputs, scope), place, 'The outputs')
-        return ANY
+        return NEVER
       case 'if':
         this.#values.condition(node.condition, scope)
-        this.#exclusive([node.then, node.else], scope, context, inner)
-        return ANY
+        return this.#exclusive(
+          [true, false].map((outcome) => ({
+            block: outcome ? node.then : node.else,
+            facts: this.#values.proves(node.condition, outcome),
+          })),
+          scope,
+          context,
+          inner,
+        )
       case 'switch':
         return this.#switch(node, scope, context, inner)
       case 'loop':
@@ -191,11 +222,9 @@ export class StepChecker {
       case 'repeat':
         return this.#repeat(node, scope, context)
       case 'parallel':
-        this.#parallel(node, scope, context, inner)
-        return ANY
+        return this.#parallel(node, scope, context, inner)
       case 'try':
-        this.#try(node, scope, context, inner)
-        return ANY
+        return this.#try(node, scope, context, inner)
     }
   }
 
@@ -227,16 +256,22 @@ export class StepChecker {
     return waitType(node)
   }
 
-  /** Branches of which exactly one runs: the same id may stand in several. */
-  #exclusive(blocks: readonly Block[], scope: Scope, context: BlockContext, inner: Map<string, Type>): void {
-    for (const block of blocks) {
-      const branch = scope.child()
-      this.block(block, branch, context)
-      for (const [id, type] of branch.ownSteps()) {
-        const other = inner.get(id)
-        inner.set(id, nullable(other === undefined ? type : union(other, type)))
-      }
+  /**
+   * Branches of which exactly one runs: the same id may stand in several. An id that every branch has which comes to its
+   * end is there afterwards; any other may be null.
+   */
+  #exclusive(branches: readonly Branch[], scope: Scope, context: BlockContext, inner: Map<string, Type>): Type {
+    const values: Type[] = []
+    const ended: ReadonlyMap<string, Type>[] = []
+    for (const { block, facts } of branches) {
+      const branch = scope.child().prove(facts)
+      values.push(this.block(block, branch, context))
+      const own = branch.ownSteps()
+      if (!block.some(endsBlock)) ended.push(own)
+      for (const [id, type] of own) inner.set(id, union(inner.get(id) ?? NEVER, type))
     }
+    for (const [id, type] of inner) if (!ended.every((own) => own.has(id))) inner.set(id, nullable(type))
+    return union(...values)
   }
 
   #switch(node: SwitchNode, scope: Scope, context: BlockContext, inner: Map<string, Type>): Type {
@@ -249,8 +284,11 @@ export class StepChecker {
         this.#c.report('PW1062', this.#c.origins.place(when) ?? this.#place(node), message)
       }
     }
-    this.#exclusive([...node.cases.map((branch) => branch.do), node.default], scope, context, inner)
-    return ANY
+    const cases = node.cases.map((branch) => {
+      const present = branch.when.every((when) => when.kind === 'literal' && when.value !== null)
+      return { block: branch.do, facts: present ? this.#values.provesPresent(node, 'on') : NO_FACTS }
+    })
+    return this.#exclusive([...cases, { block: node.default, facts: NO_FACTS }], scope, context, inner)
   }
 
   #name(name: string, type: Type, key: string, node: PlanNode, scope: Scope): void {
@@ -314,7 +352,9 @@ export class StepChecker {
     return repeatType(collected)
   }
 
-  #parallel(node: ParallelNode, scope: Scope, context: BlockContext, inner: Map<string, Type>): void {
+  /** The values of the branches, in document order. */
+  #parallel(node: ParallelNode, scope: Scope, context: BlockContext, inner: Map<string, Type>): Type {
+    const values: Type[] = node.branches.map(() => ANY)
     const scopes = new Map<number, Scope>()
     for (const index of this.#branchOrder(node)) {
       const branch = node.branches[index]
@@ -324,7 +364,7 @@ export class StepChecker {
         for (const [id, type] of scopes.get(earlier)?.ownSteps() ?? []) branchScope.addStep(id, type)
       }
       const seen = new Set(branchScope.ownSteps().keys())
-      this.block(branch.do, branchScope, context)
+      values[index] = this.block(branch.do, branchScope, context)
       scopes.set(index, branchScope)
       for (const [id, type] of branchScope.ownSteps()) {
         if (seen.has(id)) continue
@@ -332,6 +372,7 @@ export class StepChecker {
         inner.set(id, type)
       }
     }
+    return values.some((value) => value.kind === 'never') ? NEVER : tupleOf(values)
   }
 
   #reportTwin(id: string, block: Block): void {
@@ -365,18 +406,24 @@ export class StepChecker {
     return order
   }
 
-  #try(node: TryNode, scope: Scope, context: BlockContext, inner: Map<string, Type>): void {
+  /** What is in `try` is there afterwards unless a `catch` lets the flow go on without it. */
+  #try(node: TryNode, scope: Scope, context: BlockContext, inner: Map<string, Type>): Type {
     const tried = scope.child()
-    this.block(node.try, tried, context)
+    const value = this.block(node.try, tried, context)
     const caught = handlerScope(scope)
     for (const [id, type] of tried.ownSteps()) caught.addStep(id, nullable(type))
-    this.block(node.catch, caught, { ...context, handlesError: true })
-    for (const [id, type] of [...tried.ownSteps(), ...caught.ownSteps()]) inner.set(id, nullable(type))
+    const handled = this.block(node.catch, caught, { ...context, handlesError: true })
+    const goesOn = node.catch.length > 0 && !node.catch.some(endsBlock)
     const last = scope.child()
-    for (const [id, type] of inner) last.addStep(id, type)
+    const sure = tried.ownSteps()
+    for (const [id, type] of [...caught.ownSteps(), ...sure]) {
+      last.addStep(id, nullable(type))
+      inner.set(id, sure.has(id) && !goesOn ? type : nullable(type))
+    }
     const before = new Set(last.ownSteps().keys())
     this.block(node.finally, last, { ...context, noExit: 'in `finally`' })
     for (const [id, type] of last.ownSteps()) if (!before.has(id)) inner.set(id, type)
+    return goesOn ? union(value, handled) : value
   }
 }
 

@@ -30,7 +30,8 @@ import { PlanIndex } from './plan-index.ts'
 import type { FlowProblem } from './problem.ts'
 import { Scope, nullable } from './scope.ts'
 import { containsSecret } from './secret-types.ts'
-import { checkLimits } from './schema-limits.ts'
+import { conform } from './conform.ts'
+import { shapeOfJson } from './shape.ts'
 import { typeOfJson } from './step-types.ts'
 import { ValueChecker } from './values.ts'
 
@@ -103,8 +104,14 @@ class FlowChecker {
     } else if (!isAssignable(typeOfJson(input.default), expected)) {
       this.#c.report('PW1065', at, `The default of \`${input.name}\` is not ${describeWithArticle(expected)}.`)
     } else {
-      const found = checkLimits(input.default, input.schema)
-      if (found !== null) this.#c.report('PW1065', at, `The default of \`${input.name}\` ${found}.`)
+      const target = { root: input.schema, what: 'the default', of: `the input \`${input.name}\`` }
+      for (const { place: where, message, suggestion, key } of conform(
+        shapeOfJson(input.default, at),
+        input.schema,
+        target,
+      )) {
+        this.#c.report('PW1065', where, message, { suggestion, key: key === true })
+      }
     }
   }
 

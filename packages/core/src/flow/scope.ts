@@ -3,6 +3,7 @@
  * after it. Steps are added as the checker passes them, so an expression sees what has run before it and nothing else.
  */
 import type { CheckEnvironment } from '../expression/check.ts'
+import { NO_FACTS, bothFacts, type Facts } from '../expression/narrow.ts'
 import { ANY, NULL, objectOf, recordOf, union, type Type } from '../expression/type.ts'
 
 export interface ScopeEntry {
@@ -15,6 +16,7 @@ export class Scope {
   readonly #own = new Map<string, ScopeEntry>()
   /** Whether steps with labels (ids that hold expressions) are in this scope: `steps[…]` may then be anything. */
   #labelled = false
+  #facts: Facts = NO_FACTS
 
   constructor(parent: Scope | null = null) {
     this.#parent = parent
@@ -32,6 +34,12 @@ export class Scope {
 
   addStep(id: string, type: Type): void {
     this.#own.set(id, { type, isStep: true })
+  }
+
+  /** Adds what a condition has proven for everything that is checked in this scope from here on. */
+  prove(facts: Facts): this {
+    this.#facts = bothFacts(this.#facts, facts)
+    return this
   }
 
   addLabel(): void {
@@ -54,8 +62,14 @@ export class Scope {
       lookup: (name) => (name === 'steps' ? this.#stepsType() : this.find(name)?.type),
       names: () => ['steps', ...this.#names()],
       isStep: (name) => this.find(name)?.isStep === true,
+      facts: () => this.#allFacts(),
       position,
     }
+  }
+
+  #allFacts(): Facts {
+    const parent = this.#parent
+    return parent === null ? this.#facts : bothFacts(parent.#allFacts(), this.#facts)
   }
 
   *#names(): Generator<string> {

@@ -61,25 +61,25 @@ export function outputNames(schema: JsonSchema): readonly string[] | undefined {
   return [...type.fields.keys()]
 }
 
-const OUTCOMES: { readonly [kind in WaitNode['wait']['kind']]: readonly string[] } = {
-  delay: ['timeout'],
-  until: ['timeout'],
-  event: ['received', 'timeout'],
-  approval: ['approved', 'rejected', 'timeout'],
-  webhook: ['received', 'timeout'],
+const ANSWERED: { readonly [kind in WaitNode['wait']['kind']]: readonly string[] } = {
+  delay: [],
+  until: [],
+  event: ['received'],
+  approval: ['approved', 'rejected'],
+  webhook: ['received'],
 }
 
-/** `{ outcome, data, actor, at }`. */
-export function waitType(node: WaitNode): Type {
-  const timed = node.wait.kind === 'delay' || node.wait.kind === 'until'
-  const schema =
-    node.wait.kind === 'approval' ? node.wait.form : node.wait.kind === 'webhook' ? node.wait.schema : undefined
-  return objectOf({
-    outcome: timed ? STRING : union(...OUTCOMES[node.wait.kind].map(literalType)),
-    data: timed ? NULL : schema === undefined ? ANY : union(typeFromJsonSchema(schema), NULL),
-    actor: union(STRING, NULL),
-    at: STRING,
-  })
+/** `{ outcome, data, actor, at }`, a shape for each outcome: what is there depends on it. */
+export function waitType({ wait }: WaitNode): Type {
+  const schema = wait.kind === 'approval' ? wait.form : wait.kind === 'webhook' ? wait.schema : undefined
+  const data = schema === undefined ? ANY : typeFromJsonSchema(schema)
+  const shape = (outcome: string, fields: { readonly data: Type; readonly actor: Type }): Type =>
+    objectOf({ outcome: literalType(outcome), ...fields, at: STRING })
+  const answers = ANSWERED[wait.kind].map((outcome) =>
+    shape(outcome, { data: outcome === 'rejected' ? union(data, NULL) : data, actor: union(STRING, NULL) }),
+  )
+  const ends = answers.length === 0 || ('timeout' in wait && wait.timeout !== undefined)
+  return union(...answers, ...(ends ? [shape('timeout', { data: NULL, actor: NULL })] : []))
 }
 
 /** `{ results, errors }` of a loop; an item that failed has null for its result. */

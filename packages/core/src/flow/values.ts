@@ -1,21 +1,16 @@
 /** Types of templates, and whether a template fits the schema of the parameter or input that it is given for. */
 import type { Expression, Node } from '../expression/ast.ts'
 import { checkExpression } from '../expression/check.ts'
+import { NO_FACTS, bothFacts, proves, provesPresent, type Facts } from '../expression/narrow.ts'
 import { print } from '../expression/print.ts'
 import { children, references } from '../expression/references.ts'
 import { closest } from '../expression/suggest.ts'
 import {
   ANY,
-  NULL,
   SECRET,
   STRING,
   arrayOf,
-  describeType,
-  isAssignable,
-  mayBeNull,
   membersOf,
-  overlaps,
-  typeFromJsonSchema,
   union,
   withoutNull,
   type Field,
@@ -24,12 +19,11 @@ import {
 import type { JsonSchema } from '../json.ts'
 import type { Compilation } from './compilation.ts'
 import type { ExpressionOrigin } from './origin.ts'
-import { resolveReference } from './parameters.ts'
-import { childPlace, isPlainMap, type Place } from './place.ts'
+import { conform, type Conformity } from './conform.ts'
+import { childPlace, type Place } from './place.ts'
 import type { PlanIndex } from './plan-index.ts'
 import type { Condition, PlanNode, Template } from './plan.ts'
-import { list } from './read.ts'
-import { checkLimits } from './schema-limits.ts'
+import { shapeOfJson, typeOfShape, type Shape } from './shape.ts'
 import type { Scope } from './scope.ts'
 import { typeOfJson } from './step-types.ts'
 
@@ -96,6 +90,26 @@ export class ValueChecker {
     else for (const member of condition.members) this.condition(member, scope)
   }
 
+  /** What a condition proves where it has had an outcome. */
+  proves(condition: Condition, outcome: boolean): Facts {
+    if (condition.kind === 'expression') {
+      const origin = this.#c.origins.expression(condition, 'source')
+      return origin === undefined ? NO_FACTS : proves(origin.expression, outcome)
+    }
+    const { kind, members } = condition
+    // Of `any` that holds, or `all` that does not, it is not known which member made it so.
+    const decisive = kind === 'any' ? !outcome : outcome
+    if (!decisive && members.length > 1) return NO_FACTS
+    const each = kind === 'none' ? !outcome : outcome
+    return members.map((member) => this.proves(member, each)).reduce(bothFacts, NO_FACTS)
+  }
+
+  /** What is known where the expression `owner[field]` is known not to be null. */
+  provesPresent(owner: object, field: string): Facts {
+    const origin = this.#c.origins.expression(owner, field)
+    return origin === undefined ? NO_FACTS : provesPresent(origin.expression)
+  }
+
   /** The type of a template; everything in it is checked. */
   template(template: Template, scope: Scope): Type {
     if (this.#c.origins.isBroken(template)) return ANY
@@ -158,149 +172,43 @@ export class ValueChecker {
 
   /** Checks that a template fits a schema. `what` names it in messages: "`url`". Gives its type. */
   fits(template: Template, schema: JsonSchema, scope: Scope, target: Target): Type {
-    const resolved = resolveReference(schema, target.root)
-    if (this.#c.origins.isBroken(template)) return ANY
-    if (template.kind === 'map' || (template.kind === 'literal' && isPlainMap(template.value))) {
-      const object = objectSchema(resolved, target.root)
-      if (object !== undefined) return this.#fitsObject(template, object, scope, target)
+    const shape = this.#shape(template, scope, target.place, target.keyPlace)
+    const entries = template.kind === 'map' ? template.entries : []
+    // The statement's own `params` are part of it.
+    const given = new Set(entries.some(([, entry]) => entry.kind === 'sql') ? ['params'] : [])
+    for (const { code, place, message, suggestion, key, severity } of conform(shape, schema, { ...target, given })) {
+      this.#c.report(code, place, message, { suggestion, key: key === true, severity })
     }
-    const items = resolved['items']
-    if (template.kind === 'list' && isPlainMap(items) && resolved['type'] === 'array') {
-      const types = template.items.map((item, index) =>
-        this.fits(item, items, scope, {
-          ...target,
-          what: `item ${index + 1} of ${target.what}`,
-          place: this.#place(item, target.place),
-        }),
-      )
-      return arrayOf(union(...types))
-    }
-    const type = this.template(template, scope)
-    if (template.kind !== 'sql') this.#compare(template, type, resolved, target)
-    return type
+    return typeOfShape(shape)
   }
 
-  #place(template: Template, fallback: Place): Place {
-    return this.#c.origins.place(template) ?? fallback
-  }
-
-  #fitsObject(template: Template, schema: JsonSchema, scope: Scope, target: Target): Type {
-    const entries = entriesOf(template)
-    const properties = isPlainMap(schema['properties']) ? schema['properties'] : {}
-    const required = Array.isArray(schema['required']) ? schema['required'].map(String) : []
-    const open = schema['additionalProperties'] !== false
-    const fields = new Map<string, Field>()
-    const folded = new Set(entries.flatMap(([, entry]) => (entry.kind === 'sql' ? ['params'] : [])))
-    for (const [key, entry] of entries) {
-      const place = target.keyPlace?.(key) ?? childPlace(target.place, key) ?? this.#place(entry, target.place)
-      const property = Object.hasOwn(properties, key) ? properties[key] : undefined
-      const extra = isPlainMap(schema['additionalProperties']) ? schema['additionalProperties'] : undefined
-      if (property === undefined && (!open || target.strict === true) && extra === undefined) {
-        this.#unknownKey(key, place, Object.keys(properties), target, open)
+  /** What is known of the value of a template; everything in it is checked. */
+  #shape(template: Template, scope: Scope, place: Place, keyPlace?: Target['keyPlace']): Shape {
+    if (this.#c.origins.isBroken(template)) return { kind: 'typed', type: ANY, place }
+    switch (template.kind) {
+      case 'literal':
+        return shapeOfJson(template.value, place, keyPlace)
+      case 'list': {
+        const items = template.items.map((item, index) => this.#shape(item, scope, childPlace(place, index) ?? place))
+        return { kind: 'list', items, place }
       }
-      const known = isPlainMap(property) ? property : extra
-      const what = `\`${key}\``
-      const type =
-        known === undefined
-          ? this.template(entry, scope)
-          : this.fits(entry, known, scope, { root: target.root, what, of: target.of, place, accepts: target.accepts })
-      fields.set(key, { type, optional: false })
+      case 'map': {
+        const entries = new Map<string, Shape>()
+        for (const [key, entry] of template.entries) {
+          const at = keyPlace?.(key) ?? childPlace(place, key) ?? this.#c.origins.place(entry) ?? place
+          entries.set(key, this.#shape(entry, scope, at))
+        }
+        return { kind: 'map', entries, place }
+      }
+      default:
+        return { kind: 'typed', type: this.template(template, scope), place }
     }
-    for (const key of required) {
-      const property = properties[key]
-      const hasDefault = isPlainMap(property) && 'default' in property
-      if (entries.some(([name]) => name === key) || hasDefault || folded.has(key)) continue
-      const description =
-        isPlainMap(property) && typeof property['description'] === 'string' ? `: ${property['description']}` : ''
-      this.#c.report('PW1060', target.place, `${target.of} needs \`${key}\`${description.replace(/\.$/, '')}.`, {
-        key: target.pointAtKey !== false,
-      })
-    }
-    return { kind: 'object', fields }
-  }
-
-  #unknownKey(key: string, place: Place, known: readonly string[], target: Target, warn: boolean): void {
-    const near = closest(key, known)
-    const has =
-      known.length === 0 ? 'there are none' : `there are ${list(known.slice(0, 12))}${known.length > 12 ? ', …' : ''}`
-    this.#c.report('PW1061', place, `${target.of} has no \`${key}\`; ${has}.`, {
-      key: true,
-      suggestion: near === undefined ? undefined : `did you mean \`${near}\`?`,
-      ...(warn ? { severity: 'warning' as const } : {}),
-    })
-  }
-
-  #compare(template: Template, given: Type, schema: JsonSchema, target: Target): void {
-    const expected = typeFromJsonSchema(inlineReferences(schema, target.root))
-    if (given.kind === 'any' || expected.kind === 'any') return
-    const secret = membersOf(given).some((member) => member.kind === 'secret')
-    if (secret && target.accepts !== 'secret') {
-      if (schema['x-plugwork'] === 'secret' || schema['writeOnly'] === true) return
-      const message = `${target.what} of ${target.of} would be stored with a secret in it.`
-      this.#c.report('PW1067', target.place, message, { suggestion: 'give the input `type: secret`' })
-      return
-    }
-    const bare = secret
-      ? union(...membersOf(given).map((member) => (member.kind === 'secret' ? STRING : member)))
-      : given
-    if (!overlaps(withoutNull(bare), expected) && !(bare.kind === 'null' && mayBeNull(expected))) {
-      this.#mismatch(template, bare, expected, target)
-    } else if (template.kind === 'literal') {
-      const found = checkLimits(template.value, schema)
-      if (found !== null) this.#c.report('PW1062', target.place, `${target.what} of ${target.of} ${found}.`)
-    } else if (mayBeNull(bare) && !isAssignable(NULL, expected)) {
-      const message = `${target.what} of ${target.of} is ${describeType(expected)}, but this may be null.`
-      this.#c.report('PW1068', target.place, message, { suggestion: 'give a value for null with `??`' })
-    }
-  }
-
-  #mismatch(template: Template, given: Type, expected: Type, target: Target): void {
-    const message = `${target.what} of ${target.of} is ${describeType(expected)}, not ${describeType(given)}.`
-    const choices = membersOf(expected).flatMap((member) => (member.kind === 'literal' ? [String(member.value)] : []))
-    const near = template.kind === 'literal' ? closest(String(template.value), choices) : undefined
-    this.#c.report('PW1062', target.place, message, {
-      suggestion: near === undefined ? undefined : `did you mean \`${near}\`?`,
-    })
   }
 }
 
 /** What a template is given for. */
-export interface Target {
-  /** The whole schema, for `$ref`. */
-  readonly root: JsonSchema
-  /** The value in words: "`url`". */
-  readonly what: string
-  /** What it belongs to: "`http.get`", "the task `Charge`". */
-  readonly of: string
+export interface Target extends Conformity {
   readonly place: Place
-  /** Whether secrets may be given. */
-  readonly accepts?: 'secret' | undefined
   /** Finds the place of an entry that does not stand directly below `place`. */
   readonly keyPlace?: (key: string) => Place | undefined
-  /** Unknown keys are reported even where the schema is open. */
-  readonly strict?: boolean
-  /** Missing keys are reported at the value instead of at its key. */
-  readonly pointAtKey?: boolean
-}
-
-function entriesOf(template: Template): readonly (readonly [string, Template])[] {
-  if (template.kind === 'map') return template.entries
-  if (template.kind !== 'literal' || !isPlainMap(template.value)) return []
-  return Object.entries(template.value).map(([key, value]) => [key, { kind: 'literal', value }])
-}
-
-/** The schema that describes an object's keys, if there is exactly one. */
-function objectSchema(schema: JsonSchema, root: JsonSchema): JsonSchema | undefined {
-  if (isPlainMap(schema['properties']) || schema['type'] === 'object') return schema
-  const variants = ['anyOf', 'oneOf'].flatMap((key) => (Array.isArray(schema[key]) ? schema[key] : []))
-  const objects = variants
-    .filter(isPlainMap)
-    .map((variant) => resolveReference(variant, root))
-    .filter((variant) => variant['type'] === 'object')
-  return objects.length === 1 ? objects[0] : undefined
-}
-
-/** `typeFromJsonSchema` resolves references against the schema it is given. */
-function inlineReferences(schema: JsonSchema, root: JsonSchema): JsonSchema {
-  return schema === root || root['$defs'] === undefined ? schema : { ...schema, $defs: root['$defs'] }
 }
