@@ -18,7 +18,7 @@ export type {
 } from './flow/plan.ts'
 export type { Catalog, CatalogAction, CatalogConnector, CatalogFlow, CatalogTask } from './flow/catalog.ts'
 export type { FlowProblem } from './flow/problem.ts'
-export type { FlowDocument, StepDocument } from './flow/document.ts'
+export type { FlowDocument, SignatureProvider, StepDocument } from './flow/document.ts'
 export { checkFlow, type CheckedFlow } from './flow/check.ts'
 export { compileFlow, type CompiledFlow, type FlowSource } from './flow/compile.ts'
 export { parseFlow, type ParsedFlow } from './flow/parse.ts'

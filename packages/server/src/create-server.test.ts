@@ -34,7 +34,7 @@ describe('addresses', () => {
       { code: 'not_found', status: 404, type: 'urn:plugwork:error:not_found' },
     ])
     const method = await harness.request('DELETE', '/api/v1/runs')
-    expect([method.status, method.json().code, method.headers.get('allow')]).toEqual([405, 'method_not_allowed', 'GET'])
+    expect([method.status, method.json().code, method.headers.get('allow')]).toEqual([405, 'method_not_allowed', 'GET, HEAD'])
     const head = await harness.request('HEAD', '/healthz')
     expect([head.status, head.text]).toEqual([200, ''])
     const odd = await harness.request('GET', '/api/v1/flows/%E0%A4%A')

@@ -18,6 +18,7 @@ import {
 } from '@plugwork/core/node'
 import type { BlobStore, Clock, Connector, Definitions, Project, Runtime, Store } from '@plugwork/core/node'
 import type { Services } from './api/services.ts'
+import { createAttempts } from './auth/attempts.ts'
 import { createTokens, ensureOwnerToken } from './auth/token.ts'
 import { listenControl } from './control/listen.ts'
 import { fileStarter, localOperations } from './control/local-operations.ts'
@@ -58,8 +59,8 @@ export interface ServerSettings {
   readonly dataDir: string
   /** Address to listen on; decides whether tokens must have been set up before. */
   readonly host: string
-  /** Public address, for links and for the Host check. */
-  readonly baseUrl: string
+  /** Public address, for links and for the Host check. Null: where the server listens. */
+  readonly baseUrl: string | null
   /** `PLUGWORK_OWNER_TOKEN`. */
   readonly ownerToken: string | null
   /** `PLUGWORK_ENV_ALLOW`. */
@@ -75,8 +76,11 @@ export interface ServerOptions {
   readonly store: Store
   readonly blobs: BlobStore
   readonly connectors: readonly Connector[]
-  /** Makes the runtime over the server's definitions: those of the project, and of flows put over the API. */
-  readonly runtime: (definitions: Definitions) => Runtime
+  /**
+   * Makes the runtime over the server's definitions: those of the project, and of flows put over the API. `baseUrl` is
+   * the server's public address, known once it listens.
+   */
+  readonly runtime: (definitions: Definitions, baseUrl: () => string) => Runtime
   readonly settings: ServerSettings
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly version: string
@@ -147,7 +151,9 @@ export async function createServer(options: ServerOptions): Promise<Server> {
     now: () => clock.now(),
     log,
   })
-  const runtime = options.runtime(registry.definitions)
+  let address: string | null = null
+  const baseUrl = () => settings.baseUrl ?? address ?? `http://${urlHost(settings.host)}`
+  const runtime = options.runtime(registry.definitions, baseUrl)
   const streams = createStopping()
   const waiters = createStopping()
   const tokens = createTokens({ store, now: () => clock.now() })
@@ -178,6 +184,7 @@ export async function createServer(options: ServerOptions): Promise<Server> {
     clock,
     log,
     maxBodyBytes,
+    baseUrl,
     loopback,
     stopping: waiters,
   })
@@ -185,7 +192,6 @@ export async function createServer(options: ServerOptions): Promise<Server> {
   const readiness = createReadiness({ store, clock })
   const http = createHttpMetrics()
 
-  let address: string | null = null
   const control = localOperations({
     runtime,
     store,
@@ -203,7 +209,7 @@ export async function createServer(options: ServerOptions): Promise<Server> {
     control,
     system: {
       version,
-      baseUrl: settings.baseUrl,
+      baseUrl,
       errorTables: ERROR_TABLES,
       samples: () => collectSamples({ runtime, store, http, version }),
       readiness,
@@ -220,6 +226,7 @@ export async function createServer(options: ServerOptions): Promise<Server> {
     table: createRouteTable(routes),
     mounts: [webhooks],
     tokens,
+    attempts: createAttempts(monotonic),
     tenant,
     errorTables: ERROR_TABLES,
     hostCheck: createHostCheck({ loopback, baseUrl: settings.baseUrl }),
@@ -260,8 +267,7 @@ export async function createServer(options: ServerOptions): Promise<Server> {
       server.listen(port, settings.host)
       await once(server, 'listening')
       const bound = server.address() as AddressInfo
-      const host = bound.family === 'IPv6' ? `[${bound.address}]` : bound.address
-      address = `http://${host}:${bound.port}`
+      address = `http://${urlHost(bound.address)}:${bound.port}`
       return { address, port: bound.port }
     },
     async listenControl(path) {
@@ -310,6 +316,12 @@ async function assertAuthSetUp(options: {
     `Plugwork was told to listen on ${settings.host}, which other machines reach, but no token has been set up. ` +
       'Set PLUGWORK_OWNER_TOKEN, or start once on 127.0.0.1 and keep the token that is printed.',
   )
+}
+
+/** An address to listen on as an address to go to: `0.0.0.0` is every address of this machine, and none to request. */
+function urlHost(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return 'localhost'
+  return host.includes(':') ? `[${host}]` : host
 }
 
 /** Stops accepting; resolves when the last connection has ended. Connections end as they fall idle. */

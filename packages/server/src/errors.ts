@@ -5,6 +5,7 @@ import type { ErrorSpec, Json } from '@plugwork/core'
 export const ERRORS = {
   request_invalid: { status: 400, retryable: false, summary: 'The request does not match what the route accepts.' },
   body_invalid: { status: 400, retryable: false, summary: 'The body cannot be read as its content type says.' },
+  request_malformed: { status: 400, retryable: false, summary: 'What was sent is not an HTTP/1.1 request.' },
   unauthenticated: { status: 401, retryable: false, summary: 'No valid credentials were sent.' },
   forbidden: { status: 403, retryable: false, summary: 'The token lacks the permission that the route needs.' },
   tenant_mismatch: { status: 403, retryable: false, summary: 'The request names another tenant than its token.' },
@@ -25,6 +26,7 @@ export const ERRORS = {
   webhook_not_found: { status: 404, retryable: false, summary: 'No webhook trigger has this path.' },
   wait_not_found: { status: 404, retryable: false, summary: 'The run has no such wait.' },
   method_not_allowed: { status: 405, retryable: false, summary: 'The address exists, but not for this method.' },
+  request_timeout: { status: 408, retryable: true, summary: 'The headers or the body of a request came too slowly.' },
   flow_is_file: { status: 409, retryable: false, summary: 'The flow comes from a project file; edit the file.' },
   flow_disabled: { status: 409, retryable: false, summary: 'The flow is disabled.' },
   flow_broken: { status: 409, retryable: false, summary: 'The flow has errors and was never served.' },
@@ -36,6 +38,12 @@ export const ERRORS = {
   inputs_invalid: { status: 422, retryable: false, summary: 'The inputs do not match what the flow declares.' },
   flow_invalid: { status: 422, retryable: false, summary: 'The flow has errors; `problems` lists them.' },
   flow_name_mismatch: { status: 422, retryable: false, summary: 'The document names another flow than the address.' },
+  headers_too_large: { status: 431, retryable: false, summary: 'Address and headers are together too long.' },
+  too_many_attempts: {
+    status: 429,
+    retryable: true,
+    summary: 'Too many wrong tokens came from this address; `Retry-After` says when to try again.',
+  },
   full: { status: 429, retryable: true, summary: 'The system is full; `Retry-After` says when to try again.' },
   internal: { status: 500, retryable: true, summary: 'Something unexpected went wrong; the log has the request id.' },
   run_failed: { status: 500, retryable: false, summary: 'The run behind the request failed or was cancelled.' },

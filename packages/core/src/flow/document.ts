@@ -334,6 +334,9 @@ export type WebhookAuthDocument =
   | { readonly basic: BasicAuthDocument }
   | ({ readonly type: 'hmac' } & HmacAuthDocument)
   | { readonly hmac: HmacAuthDocument }
+  | ({ readonly type: 'signature' } & SignatureAuthDocument)
+  | { readonly signature: SignatureAuthDocument }
+  | ({ readonly signature: SignatureProvider } & Omit<SignatureAuthDocument, 'provider'>)
 
 export interface ApiKeyAuthDocument {
   readonly header?: string
@@ -347,6 +350,38 @@ export interface BearerAuthDocument {
 export interface BasicAuthDocument {
   readonly username: string
   readonly password: string
+}
+
+/** Services whose way of signing webhooks is known; `standard_webhooks` is Svix and whoever follows that specification. */
+export type SignatureProvider =
+  | 'bitbucket'
+  | 'discord'
+  | 'github'
+  | 'gitlab'
+  | 'hubspot'
+  | 'intercom'
+  | 'jira'
+  | 'linear'
+  | 'notion'
+  | 'sendgrid'
+  | 'shopify'
+  | 'slack'
+  | 'square'
+  | 'standard_webhooks'
+  | 'stripe'
+  | 'telegram'
+  | 'twilio'
+  | 'typeform'
+  | 'zendesk'
+
+export interface SignatureAuthDocument {
+  readonly provider: SignatureProvider
+  readonly secret: string
+  readonly previous_secret?: string
+  /** How old a signed time may be. */
+  readonly tolerance?: string | number
+  /** Address that the service was given, where it signs it. */
+  readonly url?: string
 }
 
 export interface HmacAuthDocument {

@@ -300,6 +300,29 @@ export const WEBHOOK = {
   max_body: of('size', 'Largest body: bytes, or `256kb`, `1mb`.'),
 } satisfies Keys<doc.WebhookDocument>
 
+/** Services whose way of signing webhooks is known; `standard_webhooks` is Svix and whoever follows that specification. */
+export const SIGNATURE_PROVIDERS = [
+  'bitbucket',
+  'discord',
+  'github',
+  'gitlab',
+  'hubspot',
+  'intercom',
+  'jira',
+  'linear',
+  'notion',
+  'sendgrid',
+  'shopify',
+  'slack',
+  'square',
+  'standard_webhooks',
+  'stripe',
+  'telegram',
+  'twilio',
+  'typeform',
+  'zendesk',
+] as const satisfies readonly doc.SignatureProvider[]
+
 export const WEBHOOK_AUTH = {
   none: {},
   api_key: {
@@ -320,7 +343,22 @@ export const WEBHOOK_AUTH = {
     encoding: choice(['hex', 'base64'], 'Default: hex.'),
     prefix: of('text', 'Text before the signature, such as `sha256=`.'),
   } satisfies Keys<doc.HmacAuthDocument>,
+  signature: {
+    provider: need(choice(SIGNATURE_PROVIDERS, 'Whose scheme.')),
+    secret: need(of('template', 'What the service signs with, its public key, or its token; use `${env.NAME}`.')),
+    previous_secret: of('template', 'An earlier secret, accepted as well while it is replaced.'),
+    tolerance: of('duration', "How old a signed time may be. Default: the service's own, mostly 5m."),
+    url: of(
+      'text',
+      'Address that the service was given, where it signs it. Default: the public address of the server.',
+    ),
+  } satisfies Keys<doc.SignatureAuthDocument>,
 } as const
+
+const { provider, ...signatureOptions } = WEBHOOK_AUTH.signature
+
+/** `{ signature: github, secret: … }`. */
+export const SHORT_SIGNATURE = { signature: provider, ...signatureOptions } as const
 
 export const SCHEDULE = {
   cron: need(of('text', 'Five fields, or six with seconds first.')),

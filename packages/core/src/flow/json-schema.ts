@@ -28,6 +28,7 @@ import {
   WAIT_UNTIL,
   WAIT_WEBHOOK,
   WEBHOOK,
+  SHORT_SIGNATURE,
   WEBHOOK_AUTH,
   WEBHOOK_WAIT,
   type Field,
@@ -143,6 +144,7 @@ function triggerDefinitions(): { readonly [name: string]: JsonSchema } {
         closed({ [type]: shapeSchema(shape) }, [type]),
         withProperty(shapeSchema(shape), 'type', { const: type }),
       ]),
+      shapeSchema(SHORT_SIGNATURE),
     ),
     input_mapping: anyOf({ enum: ['body', 'query', 'headers', 'path', 'all'] }, { type: 'object' }),
     respond: anyOf(

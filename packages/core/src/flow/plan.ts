@@ -9,6 +9,7 @@
  * static `loop/send` is `loop[3]/send` in the fourth iteration. Flow-level blocks begin with `on_error`/`on_cancel`.
  */
 import type { Json, JsonSchema } from '../json.ts'
+import type { SignatureProvider } from './document.ts'
 
 /** Version of the interpreter semantics that a plan was written for. Raised when an old plan would behave differently. */
 export const PLAN_VERSION = 1
@@ -263,6 +264,14 @@ export type WebhookAuth =
       readonly algorithm: 'sha1' | 'sha256' | 'sha512'
       readonly encoding: 'hex' | 'base64'
       readonly prefix?: string
+    }
+  | {
+      readonly type: 'signature'
+      readonly provider: SignatureProvider
+      readonly secret: Template
+      readonly previousSecret?: Template
+      readonly toleranceMs?: number
+      readonly url?: string
     }
 
 export type PlanTrigger =

@@ -6,6 +6,7 @@ import { reportTwice } from './effects.ts'
 import {
   EVENT_TRIGGER,
   SCHEDULE,
+  SHORT_SIGNATURE,
   TRIGGER_MAIN,
   TRIGGERS,
   UNAVAILABLE_TRIGGERS,
@@ -208,6 +209,8 @@ const AUTH_TYPES = Object.keys(WEBHOOK_AUTH) as AuthType[]
 function readAuth(c: Compilation, place: Place): WebhookAuth | undefined {
   if (place.value === 'none') return { type: 'none' }
   const type = childPlace(place, 'type')
+  const provider = childPlace(place, 'signature')
+  if (type === undefined && typeof provider?.value === 'string') return readShortSignature(c, place)
   const [key, inner] = type === undefined ? (mapEntries(place)[0] ?? []) : [String(type.value), place]
   if (!isPlainMap(place.value) || key === undefined || inner === undefined) {
     const message = `\`auth\` is \`none\`, or a map with a \`type\`: ${list(AUTH_TYPES)}.`
@@ -223,10 +226,6 @@ function readAuth(c: Compilation, place: Place): WebhookAuth | undefined {
 }
 
 function reportAuthType(c: Compilation, place: Place, name: string, key: boolean): void {
-  if (name === 'signature') {
-    c.report('PW1020', place, '`signature` authentication is not available in this build; use `hmac`.', { key })
-    return
-  }
   const near = closest(name, AUTH_TYPES)
   const suggestion = near === undefined ? undefined : `did you mean \`${near}\`?`
   c.report('PW1013', place, `There is no authentication \`${name}\`; there are ${list(AUTH_TYPES)}.`, {
@@ -263,6 +262,26 @@ function readAuthOptions(c: Compilation, place: Place, type: AuthType, beside: b
         ...(fields.prefix === undefined ? {} : { prefix: fields.prefix }),
       }
     }
+    case 'signature':
+      return signatureAuth(c, readFields(c, place, WEBHOOK_AUTH.signature, what, options))
+  }
+}
+
+/** `{ signature: github, secret: … }`. */
+function readShortSignature(c: Compilation, place: Place): WebhookAuth {
+  const { signature, ...fields } = readFields(c, place, SHORT_SIGNATURE, '`signature` authentication')
+  return signatureAuth(c, { ...fields, ...(signature === undefined ? null : { provider: signature }) })
+}
+
+function signatureAuth(c: Compilation, fields: Fields<typeof WEBHOOK_AUTH.signature>): WebhookAuth {
+  const { provider = 'standard_webhooks', previous_secret: previous, tolerance, url } = fields
+  return {
+    type: 'signature',
+    provider,
+    secret: secretTemplate(c, fields.secret),
+    ...(previous === undefined ? {} : { previousSecret: secretTemplate(c, previous) }),
+    ...(tolerance === undefined ? {} : { toleranceMs: tolerance }),
+    ...(url === undefined ? {} : { url }),
   }
 }
 

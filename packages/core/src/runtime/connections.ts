@@ -19,8 +19,15 @@ import type { Secrets } from './secrets.ts'
 const IDLE_MS = 5 * 60_000
 /** How long a rendered config is believed: a rotated secret reaches the connection within this time. */
 const CONFIG_MS = 30_000
+/** How long a connector may take to open a client, or to give a handle. */
+const CONNECT_MS = 30_000
+const ACQUIRE_MS = 30_000
+/** How long closing waits for a client that does not close. */
+const DISCONNECT_MS = 5_000
 const FIRST_PAUSE_MS = 250
 const LONGEST_PAUSE_MS = 30_000
+
+const NEVER = new AbortController().signal
 
 /** Which connection is meant, and how its config is rendered. */
 export interface ConnectionRequest {
@@ -114,7 +121,7 @@ export class Connections {
     opened.users++
     try {
       signal.throwIfAborted()
-      const handle = connector.acquire === undefined ? opened.client : await connector.acquire(opened.client, signal)
+      const handle = connector.acquire === undefined ? opened.client : await this.#acquire(opened, request, signal)
       return this.#lease(opened, request.name, handle)
     } catch (error) {
       await this.#leave(opened, error)
@@ -193,13 +200,20 @@ export class Connections {
   async #callConnect(request: ConnectionRequest, connector: Connector, rendered: Rendered): Promise<unknown> {
     const { tenant, flow, name } = request
     try {
-      return await connector.connect(rendered.config, {
-        name,
-        tenant,
-        egress: this.#options.egress,
-        directory: this.#options.definitions.directory(tenant, flow),
+      return await this.#within({
+        ms: CONNECT_MS,
         signal: this.#stop.signal,
-        log: (level, message, data) => this.#options.log(level, `connection ${name} of ${flow}: ${message}`, data),
+        work: (signal) =>
+          connector.connect(rendered.config, {
+            name,
+            tenant,
+            egress: this.#options.egress,
+            directory: this.#options.definitions.directory(tenant, flow),
+            signal,
+            log: (level, message, data) => this.#options.log(level, `connection ${name} of ${flow}: ${message}`, data),
+          }),
+        late: (client) => connector.disconnect?.(client),
+        message: `it did not open within ${CONNECT_MS / 1_000} s`,
       })
     } catch (cause) {
       throw this.#failed(request, rendered.key, cause)
@@ -218,6 +232,73 @@ export class Connections {
     )
     this.#failures.set(key, { error, pauseMs, until: this.#options.clock.now() + pauseMs })
     return error
+  }
+
+  /** Takes a handle within the time there is. One that comes too late is given back. */
+  #acquire({ connector, client }: Opened, request: ConnectionRequest, signal: AbortSignal): Promise<unknown> {
+    return this.#within({
+      ms: ACQUIRE_MS,
+      signal,
+      work: (limited) => connector.acquire!(client, limited),
+      late: (handle) => connector.release?.(client, handle),
+      message: `The connection "${request.name}" of flow ${request.flow} gave no handle within ${ACQUIRE_MS / 1_000} s: all are in use, or the service is silent. Raise the limit of its pool, or lower the concurrency.`,
+    })
+  }
+
+  /**
+   * Runs `work` until it ends, time is up (`connection_timeout`) or the signal fires, whether it heeds its signal or not.
+   * What it still gives afterwards goes to `late`.
+   */
+  #within<T>(options: {
+    readonly ms: number
+    readonly signal: AbortSignal
+    readonly work: (signal: AbortSignal) => Promise<T>
+    readonly late: (result: T) => Promise<void> | undefined
+    readonly message: string
+  }): Promise<T> {
+    const { ms, signal, work, late, message } = options
+    const { clock, log } = this.#options
+    return new Promise<T>((resolve, reject) => {
+      const limit = new AbortController()
+      let over = false
+      const end = (): void => {
+        over = true
+        cancel()
+        signal.removeEventListener('abort', onAbort)
+      }
+      const give = (reason: unknown): void => {
+        end()
+        limit.abort(reason)
+        reject(reason as Error)
+      }
+      const onAbort = (): void => give(signal.reason)
+      const cancel = clock.at(clock.now() + ms, () =>
+        give(new PlugworkError('connection_timeout', message, { retryable: true })),
+      )
+      signal.addEventListener('abort', onAbort, { once: true })
+      const tooLate = async (result: T): Promise<void> => {
+        try {
+          await late(result)
+        } catch (error) {
+          log('warn', `what a connection gave too late could not be given back: ${messageOf(error)}`)
+        }
+      }
+      // A connector in plain JavaScript may throw before it has a promise.
+      Promise.resolve()
+        .then(() => work(limit.signal))
+        .then(
+          (result) => {
+            if (over) return void tooLate(result)
+            end()
+            resolve(result)
+          },
+          (error: unknown) => {
+            if (over) return
+            end()
+            reject(error as Error)
+          },
+        )
+    })
   }
 
   #lease(opened: Opened, name: string, handle: unknown): ConnectionLease {
@@ -263,7 +344,13 @@ export class Connections {
 
   async #disconnect(opened: Opened): Promise<void> {
     try {
-      await opened.connector.disconnect?.(opened.client)
+      await this.#within({
+        ms: DISCONNECT_MS,
+        signal: NEVER,
+        work: async () => opened.connector.disconnect?.(opened.client),
+        late: () => undefined,
+        message: `it did not close within ${DISCONNECT_MS / 1_000} s`,
+      })
     } catch (error) {
       this.#options.log('warn', `a connection of type ${opened.connector.name} failed to close: ${messageOf(error)}`)
     }

@@ -55,7 +55,7 @@ export interface NewRunOptions {
 export interface RunFactory {
   readonly ids: Ids
   readonly key: Uint8Array
-  readonly baseUrl: string
+  readonly baseUrl: () => string
   readonly version: string
   readonly definitions: Definitions
 }
@@ -74,7 +74,7 @@ export function newRun(factory: RunFactory, options: NewRunOptions): NewRun {
   const settings = plan.settings.concurrency
   const facts: RunFacts = {
     token: factory.ids.token(),
-    baseUrl: factory.baseUrl,
+    baseUrl: factory.baseUrl(),
     version: factory.version,
     rootRunId: parent?.rootRunId ?? id,
     env: capture(factory.definitions, tenant, plan),

@@ -81,8 +81,8 @@ export interface RuntimeOptions {
   readonly maxActive?: number
   /** Runs queued and active past which `start` answers `full`. Default 100,000. */
   readonly maxOpen?: number
-  /** Public address for `wait_url`. */
-  readonly baseUrl: string
+  /** Public address for `wait_url`; a function where it is known only once a server listens. Asked at each start of a run. */
+  readonly baseUrl: string | (() => string)
   readonly version: string
   /**
    * What `open` takes over of earlier processes: every interrupted, due and queued run (`all`, the default: a server), or

@@ -49,10 +49,11 @@ export async function runEvents(options: {
     throw new ServerError('run_not_found', `There is no run ${runId}. GET /api/v1/runs lists them.`)
   }
   const since = Number(incoming.header('last-event-id') ?? '0')
-  for (const step of detail.steps) {
-    const at = step.endedAt ?? step.startedAt ?? detail.createdAt
-    if (!(at < since)) sendStep(step, at)
-  }
+  // In the order of their ids: a client that is cut off in between resumes after the last one it has.
+  const past = detail.steps
+    .map((step) => ({ step, at: step.endedAt ?? step.startedAt ?? detail.createdAt }))
+    .toSorted((one, other) => one.at - other.at)
+  for (const { step, at } of past) if (!(at < since)) sendStep(step, at)
   sendStatus(detail.status, detail.reason, detail.finishedAt ?? clock.now())
   for (const notice of waiting) send(notice)
   waiting = null

@@ -1,5 +1,6 @@
 /** From a request to a principal: the local socket's owner, or the holder of a bearer token. Denies by default. */
 import { ServerError } from '../errors.ts'
+import type { Attempts } from './attempts.ts'
 import type { Incoming } from '../http/incoming.ts'
 import type { Route } from '../http/route.ts'
 import { isAllowed } from './permission.ts'
@@ -11,16 +12,17 @@ function nobody(tenant: string): Principal {
   return { tenant, actor: 'public', permissions: new Set() }
 }
 
-/** The principal of a request, once it may use the route. Throws `unauthenticated`, `forbidden`, `tenant_mismatch`. */
+/** The principal of a request, once it may use the route. Throws `unauthenticated`, `too_many_attempts`, `forbidden`, `tenant_mismatch`. */
 export async function authorize(options: {
   readonly incoming: Incoming
   readonly route: Route
   readonly tokens: Tokens
+  readonly attempts: Attempts
   readonly tenant: string
 }): Promise<Principal> {
-  const { incoming, route, tokens, tenant } = options
+  const { incoming, route, tokens, attempts, tenant } = options
   if (route.permission === 'public') return nobody(tenant)
-  const principal = incoming.local ? localOwner(tenant) : await bearer(incoming, tokens)
+  const principal = incoming.local ? localOwner(tenant) : await bearer(incoming, tokens, attempts)
   const slug = incoming.header('x-tenant-slug')
   if (slug !== undefined && slug !== principal.tenant) {
     throw new ServerError(
@@ -43,15 +45,17 @@ function localOwner(tenant: string): Principal {
   return { tenant, actor: 'local', permissions: new Set(['admin']) }
 }
 
-async function bearer(incoming: Incoming, tokens: Tokens): Promise<Principal> {
+async function bearer(incoming: Incoming, tokens: Tokens, attempts: Attempts): Promise<Principal> {
   const header = incoming.header('authorization')
   const challenge = { headers: { 'www-authenticate': 'Bearer realm="plugwork"' } }
   if (header === undefined) {
     throw new ServerError('unauthenticated', 'Send `Authorization: Bearer <token>`.', challenge)
   }
   const match = /^Bearer +([\x21-\x7e]+)$/i.exec(header)
-  const principal = match === null ? null : await tokens.verify(match[1]!)
+  const { remoteAddress } = incoming
+  const principal = match === null ? null : await tokens.verify(match[1]!, () => attempts.check(remoteAddress))
   if (principal === null) {
+    if (match !== null) attempts.failed(remoteAddress)
     throw new ServerError('unauthenticated', 'The token is unknown, expired, or not a bearer token.', challenge)
   }
   return principal

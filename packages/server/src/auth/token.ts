@@ -20,8 +20,11 @@ export function newToken(): string {
 }
 
 export interface Tokens {
-  /** The principal of a token; null when it is unknown or expired. */
-  verify(token: string): Promise<Principal | null>
+  /**
+   * The principal of a token; null when it is unknown or expired. `guard` is called, and may throw, before a token that
+   * was never right in this process is compared.
+   */
+  verify(token: string, guard?: () => void): Promise<Principal | null>
   create(request: {
     readonly tenant: string
     readonly name: string
@@ -67,14 +70,18 @@ export function createTokens(options: { readonly store: Store; readonly now: () 
   const { store, now } = options
   const cache = new Map<string, { readonly row: TokenRow; readonly principal: Principal; readonly until: number }>()
 
-  const verify = async (token: string): Promise<Principal | null> => {
+  const verify = async (token: string, guard?: () => void): Promise<Principal | null> => {
     const tokenHash = hashToken(token)
     const at = now()
     const cached = cache.get(tokenHash)
     if (cached !== undefined && cached.until > at) return isLive(cached.row, at) ? cached.principal : null
-    cache.delete(tokenHash)
+    // What is left in the cache past its time says that the token was right once.
+    if (cached === undefined) guard?.()
     const row = await store.findToken(tokenHash)
-    if (row === null || !sameHash(row.hash, tokenHash) || !isLive(row, at)) return null
+    if (row === null || !sameHash(row.hash, tokenHash) || !isLive(row, at)) {
+      cache.delete(tokenHash)
+      return null
+    }
     const principal: Principal = {
       tenant: row.tenant,
       actor: `token:${row.name}`,

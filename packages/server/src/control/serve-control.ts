@@ -5,6 +5,7 @@
 import type { Runtime, Store } from '@plugwork/core/node'
 import { RUNTIME_ERRORS, STORE_ERRORS } from '@plugwork/core/node'
 import { rm } from 'node:fs/promises'
+import { createAttempts } from '../auth/attempts.ts'
 import { createTokens } from '../auth/token.ts'
 import { ERRORS } from '../errors.ts'
 import { createDispatch } from '../http/dispatch.ts'
@@ -49,6 +50,7 @@ export async function serveControl(path: string, options: ServeControlOptions): 
   const dispatch = createDispatch({
     table: createRouteTable(routes),
     mounts: [],
+    attempts: createAttempts(() => performance.now()),
     tokens: createTokens({ store, now: () => Date.now() }),
     tenant,
     errorTables: [ERRORS, RUNTIME_ERRORS, STORE_ERRORS],

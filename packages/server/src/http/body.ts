@@ -38,7 +38,33 @@ export function parseJson(bytes: Uint8Array): Json {
     return JSON.parse(text) as Json
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new ServerError('body_invalid', `The body is not valid JSON: ${reason}.`, { cause })
+    throw new ServerError('body_invalid', `The body is not valid JSON: ${whereLast(reason, text)}.`, { cause })
+  }
+}
+
+/** Texts longer than this are not searched for the place of an error that the parser does not name. */
+const MAX_SEARCHED = 64 * 1024
+
+/** The parser's message with line and column at its end, which it leaves out where it names an unexpected token. */
+function whereLast(reason: string, text: string): string {
+  if (!reason.startsWith('Unexpected token') || text.length > MAX_SEARCHED) return reason
+  // The shortest beginning that has the token in it.
+  let [low, high] = [0, text.length]
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (isUnexpected(text.slice(0, middle + 1))) high = middle
+    else low = middle + 1
+  }
+  const lines = text.slice(0, low).split('\n')
+  return `${reason} (line ${lines.length} column ${lines.at(-1)!.length + 1})`
+}
+
+function isUnexpected(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return false
+  } catch (error) {
+    return error instanceof Error && error.message.startsWith('Unexpected token')
   }
 }
 

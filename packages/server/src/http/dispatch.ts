@@ -3,6 +3,7 @@
  * line, metrics. Both adapters (sockets and `fetch`) come through here.
  */
 import type { z } from 'zod'
+import type { Attempts } from '../auth/attempts.ts'
 import { authorize } from '../auth/authenticate.ts'
 import type { Tokens } from '../auth/token.ts'
 import { ServerError } from '../errors.ts'
@@ -30,6 +31,7 @@ export interface DispatchOptions {
   readonly table: RouteTable
   readonly mounts: readonly Mount[]
   readonly tokens: Tokens
+  readonly attempts: Attempts
   readonly tenant: string
   readonly errorTables: ErrorTables
   readonly hostCheck: HostCheck
@@ -57,7 +59,7 @@ interface Target {
 }
 
 export function createDispatch(options: DispatchOptions): Dispatch {
-  const { table, mounts, tokens, tenant, errorTables, hostCheck, metrics, log } = options
+  const { table, mounts, tokens, attempts, tenant, errorTables, hostCheck, metrics, log } = options
 
   const target = (incoming: Incoming): Target => {
     for (const mount of mounts) {
@@ -77,7 +79,7 @@ export function createDispatch(options: DispatchOptions): Dispatch {
   }
 
   const callRoute = async (incoming: Incoming, route: Route, rawParams: Match['params']): Promise<Reply> => {
-    const principal = await authorize({ incoming, route, tokens, tenant })
+    const principal = await authorize({ incoming, route, tokens, attempts, tenant })
     const params = route.params === undefined ? rawParams : validate(route.params, rawParams, 'path')
     const query = route.query === undefined ? {} : validate(route.query, queryFields(incoming.search), 'query')
     const body = route.body === undefined ? undefined : await readBody(incoming, route.body, options.maxBodyBytes)

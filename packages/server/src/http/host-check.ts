@@ -26,9 +26,11 @@ export function hostName(header: string): string {
  * The check for a server on loopback: `localhost`, its addresses, and the host of the public base address (a tunnel or
  * proxy in front). Elsewhere every name is accepted: tokens guard the server there.
  */
-export function createHostCheck(options: { readonly loopback: boolean; readonly baseUrl: string }): HostCheck {
+export function createHostCheck(options: { readonly loopback: boolean; readonly baseUrl: string | null }): HostCheck {
   if (!options.loopback) return () => {}
-  const allowed = new Set([...LOOPBACK_NAMES, new URL(options.baseUrl).hostname.toLowerCase()])
+  const { baseUrl } = options
+  const allowed = new Set(LOOPBACK_NAMES)
+  if (baseUrl !== null) allowed.add(new URL(baseUrl).hostname.toLowerCase())
   return (host) => {
     if (host !== undefined && allowed.has(hostName(host))) return
     throw new ServerError(

@@ -1,9 +1,11 @@
 /** Between `node:http` and the dispatcher: requests in, replies out, nothing in between that costs. */
 import { createServer } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
-import { ServerError } from '../errors.ts'
+import type { Duplex } from 'node:stream'
+import { ERRORS, ServerError } from '../errors.ts'
 import type { Dispatch } from './dispatch.ts'
 import type { Incoming } from './incoming.ts'
+import { PROBLEM_TYPE } from './problem.ts'
 import type { Reply } from './reply.ts'
 import { SECURITY_HEADERS } from './security-headers.ts'
 
@@ -33,21 +35,61 @@ export function createNodeServer(options: NodeServerOptions): Server {
       // Nagle's algorithm would hold back the small answers of keep-alive clients.
       noDelay: true,
     },
-    (request, response) => {
-      const incoming = new NodeIncoming(request, response, requestId, local)
-      // The dispatcher turns every failure into a reply; what is caught here is a socket that is gone.
-      dispatch(incoming).then(
-        (reply) => send(incoming, response, reply),
-        (error: unknown) => response.destroy(error instanceof Error ? error : new Error(String(error))),
-      )
-    },
+    serve,
   )
-  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    if (error.code === 'ECONNRESET' || !socket.writable) return socket.destroy()
-    const status = error.code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request'
-    socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
-  })
+  // `Expect: 100-continue`: the body is asked for once somebody wants to read it, so a refusal costs no upload.
+  server.on('checkContinue', serve)
+  server.on('clientError', refuse)
   return server
+
+  function serve(request: IncomingMessage, response: ServerResponse): void {
+    const incoming = new NodeIncoming(request, response, requestId, local)
+    // The dispatcher turns every failure into a reply; what is caught here is a socket that is gone.
+    dispatch(incoming).then(
+      (reply) => send(incoming, response, reply),
+      (error: unknown) => response.destroy(error instanceof Error ? error : new Error(String(error))),
+    )
+  }
+}
+
+/** What was no HTTP request, was too slow or too long: no request, so no dispatcher. */
+function refuse(error: NodeJS.ErrnoException, socket: Duplex): void {
+  // After an answer was begun, another one would be read as the answer to the next request.
+  if (error.code === 'ECONNRESET' || !socket.writable || answered(socket)) {
+    socket.destroy()
+    return
+  }
+  const [status, title, code] =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? ([431, 'Request Header Fields Too Large', 'headers_too_large'] as const)
+      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? ([408, 'Request Timeout', 'request_timeout'] as const)
+        : ([400, 'Bad Request', 'request_malformed'] as const)
+  const spec = ERRORS[code]
+  const body = JSON.stringify({
+    type: `urn:plugwork:error:${code}`,
+    title: spec.summary,
+    status,
+    detail: REFUSALS[code],
+    code,
+    retryable: spec.retryable,
+  })
+  socket.end(
+    `HTTP/1.1 ${status} ${title}\r\nConnection: close\r\nContent-Type: ${PROBLEM_TYPE}\r\n` +
+      `X-Content-Type-Options: nosniff\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  )
+}
+
+const REFUSALS = {
+  headers_too_large: `Address and headers together are longer than ${MAX_HEADER_BYTES} bytes.`,
+  request_timeout: `The headers must be there within ${HEADERS_TIMEOUT_MS / 1_000} s, the whole request within ${REQUEST_TIMEOUT_MS / 1_000} s.`,
+  request_malformed:
+    'What was sent is not an HTTP/1.1 request: check its framing (Content-Length, Transfer-Encoding) and headers.',
+} as const
+
+/** Whether an answer to the request in question is on its way already: what Node's own handler looks at. */
+function answered(socket: Duplex & { readonly _httpMessage?: ServerResponse | null }): boolean {
+  return socket._httpMessage?.headersSent === true
 }
 
 class NodeIncoming implements Incoming {
@@ -59,6 +101,8 @@ class NodeIncoming implements Incoming {
   readonly #request: IncomingMessage
   readonly #response: ServerResponse
   #abort: AbortController | undefined
+  /** The client waits for `100 Continue` before it sends the body. */
+  #expecting: boolean
 
   constructor(
     request: IncomingMessage,
@@ -74,6 +118,7 @@ class NodeIncoming implements Incoming {
     this.local = local
     this.#request = request
     this.#response = response
+    this.#expecting = request.headers.expect !== undefined
     this.requestId = requestId(this.header('x-request-id'))
   }
 
@@ -92,6 +137,11 @@ class NodeIncoming implements Incoming {
     return all
   }
 
+  /** A client that was never asked for its body may send it or not, so the next request could not be told from it. */
+  get closes(): boolean {
+    return this.#expecting
+  }
+
   get signal(): AbortSignal {
     if (this.#abort === undefined) {
       const abort = new AbortController()
@@ -107,6 +157,8 @@ class NodeIncoming implements Incoming {
     const announced = Number(request.headers['content-length'] ?? 0)
     if (announced > maxBytes) return Promise.reject(tooLarge(maxBytes))
     return new Promise((resolve, reject) => {
+      if (this.#expecting) this.#response.writeContinue()
+      this.#expecting = false
       const chunks: Buffer[] = []
       let size = 0
       const onData = (chunk: Buffer) => {
@@ -133,11 +185,12 @@ export function tooLarge(maxBytes: number): ServerError {
   })
 }
 
-function send(incoming: Incoming, response: ServerResponse, reply: Reply): void {
+function send(incoming: NodeIncoming, response: ServerResponse, reply: Reply): void {
   if (response.destroyed) {
     if (reply.body.kind === 'stream') void reply.body.chunks[Symbol.asyncIterator]().return?.()
     return
   }
+  if (incoming.closes) response.shouldKeepAlive = false
   const { status, body } = reply
   switch (body.kind) {
     case 'none': {
@@ -158,6 +211,11 @@ function send(incoming: Incoming, response: ServerResponse, reply: Reply): void 
       const headers = headerList(incoming, reply)
       headers.push('content-type', body.type)
       response.writeHead(status, headers)
+      if (incoming.method === 'HEAD') {
+        void body.chunks[Symbol.asyncIterator]().return?.()
+        response.end()
+        return
+      }
       response.flushHeaders()
       void pump(body.chunks, response)
     }

@@ -10,7 +10,7 @@ type JsonObject = { [key: string]: unknown }
 
 export interface OpenApiOptions {
   readonly version: string
-  readonly baseUrl: string
+  readonly baseUrl: () => string
   readonly errorTables: ErrorTables
 }
 
@@ -34,7 +34,7 @@ export function openApiDocument(routes: readonly Route[], options: OpenApiOption
         'Flows, runs, events. Errors are RFC 9457 problem documents with a stable `code`. Webhooks of flows are at the ' +
         'addresses that the flows name below `/webhooks/` and are not part of this document.',
     },
-    servers: [{ url: options.baseUrl }],
+    servers: [{ url: options.baseUrl() }],
     tags: [...new Set(routes.filter((route) => route.hidden !== true).map((route) => route.tag))].map((name) => ({
       name,
     })),

@@ -51,7 +51,7 @@ export function createRouteTable(routes: readonly Route[]): RouteTable {
       if (allowed.length === 0) {
         throw new ServerError('not_found', `There is nothing at ${path}. GET /api/v1/docs lists every address.`)
       }
-      const allow = allowed.join(', ')
+      const allow = allowed.flatMap((other) => (other === 'GET' ? ['GET', 'HEAD'] : [other])).join(', ')
       throw new ServerError('method_not_allowed', `${path} does not take ${method}; it takes ${allow}.`, {
         headers: { allow },
       })

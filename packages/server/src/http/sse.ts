@@ -22,6 +22,8 @@ export interface EventStream {
 
 const HEARTBEAT_MS = 15_000
 const MAX_QUEUED = 10_000
+/** Of the events queued for one client. A single event may be larger. */
+const MAX_QUEUED_CHARACTERS = 8 * 1024 * 1024
 
 /** The text of one event. */
 export function formatEvent({ event, id, data }: ServerSentEvent): string {
@@ -32,6 +34,7 @@ export function formatEvent({ event, id, data }: ServerSentEvent): string {
 /** Opens a stream. `onClose` runs once, when it ended or the client has gone. */
 export function openEventStream(onClose: () => void): EventStream {
   let queue: string[] = ['retry: 2000\n\n']
+  let characters = 0
   let ended = false
   let closed = false
   let wake: (() => void) | undefined
@@ -41,8 +44,12 @@ export function openEventStream(onClose: () => void): EventStream {
   }
   const push = (chunk: string) => {
     if (ended) return
-    if (queue.length >= MAX_QUEUED) ended = true
-    else queue.push(chunk)
+    const full = queue.length >= MAX_QUEUED || (characters > 0 && characters + chunk.length > MAX_QUEUED_CHARACTERS)
+    if (full) ended = true
+    else {
+      queue.push(chunk)
+      characters += chunk.length
+    }
     notify()
   }
   const heartbeat = setInterval(() => push(': keep-alive\n\n'), HEARTBEAT_MS)
@@ -62,6 +69,7 @@ export function openEventStream(onClose: () => void): EventStream {
         if (queue.length > 0 && !closed) {
           const chunk = queue.join('')
           queue = []
+          characters = 0
           return { done: false, value: chunk }
         }
         if (ended) {

@@ -100,7 +100,7 @@ export async function openHarness(options: HarnessOptions = {}): Promise<Harness
     environment,
     version: 'test',
     loadFile: (file) => load(dirname(file), file),
-    runtime: (definitions) =>
+    runtime: (definitions, baseUrl) =>
       createRuntime({
         store,
         blobs,
@@ -108,7 +108,7 @@ export async function openHarness(options: HarnessOptions = {}): Promise<Harness
         connectors,
         definitions,
         key: new Uint8Array(32).fill(7),
-        baseUrl: settings.baseUrl,
+        baseUrl,
         version: 'test',
         log: () => {},
         ...(options.clock === undefined ? {} : { clock: options.clock }),

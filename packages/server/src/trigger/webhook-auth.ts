@@ -1,35 +1,53 @@
 /** Whether a caller may start a webhook's flow. Comparisons take the same time whatever differs. */
-import { createHmac, timingSafeEqual } from 'node:crypto'
-import type { Template, WebhookAuth } from '@plugwork/core'
+import { createHmac } from 'node:crypto'
+import type { Json, Template, WebhookAuth } from '@plugwork/core'
 import { ServerError } from '../errors.ts'
+import { parseJson } from '../http/body.ts'
 import type { Incoming } from '../http/incoming.ts'
+import { SIGNATURE_SCHEMES, signatureBytes } from './signature-schemes.ts'
+import type { SignedRequest } from './signature-schemes.ts'
+import { sameBytes, verifySignature } from './verify-signature.ts'
+import type { Verdict } from './verify-signature.ts'
 
 /** Renders a template of the trigger with its secrets filled in; '' or null where one is missing. */
 export type ResolveSecret = (template: Template) => Promise<string>
 
-/** Throws `unauthenticated`, or `webhook_secret_missing` when the server lacks what to compare with. */
+/** What a signed request says beside being let in. */
+export interface Admission {
+  /** Names the delivery, the same for each attempt of the service to deliver it. */
+  readonly delivery?: string
+  /** The request only tests the address: it is answered this, and starts nothing. */
+  readonly handshake?: Json
+}
+
+const LET_IN: Admission = {}
+
+/** Lets a caller in. Throws `unauthenticated`, or `webhook_secret_missing` when the server lacks what to compare with. */
 export async function checkWebhookAuth(options: {
   readonly auth: WebhookAuth
   readonly incoming: Incoming
+  readonly now: number
+  /** Public address of the server, without a path: some services sign the address that they call. */
+  readonly baseUrl: () => string
   /** The exact bytes received; only a signature reads them. */
   readonly body: () => Promise<Uint8Array>
   readonly resolve: ResolveSecret
-}): Promise<void> {
+}): Promise<Admission> {
   const { auth, incoming, resolve } = options
   switch (auth.type) {
     case 'none':
-      return
+      return LET_IN
     case 'api_key': {
       const expected = await secret(resolve, auth.key)
       const header = auth.header.toLowerCase()
       if (!sameText(incoming.header(header), expected)) throw refused(`The header ${auth.header} has no valid key.`)
-      return
+      return LET_IN
     }
     case 'bearer': {
       const expected = await secret(resolve, auth.token)
       const given = /^Bearer +(.+)$/i.exec(incoming.header('authorization') ?? '')?.[1]
       if (!sameText(given, expected)) throw refused('The bearer token is not valid.', 'Bearer realm="webhook"')
-      return
+      return LET_IN
     }
     case 'basic': {
       const username = await secret(resolve, auth.username)
@@ -39,18 +57,86 @@ export async function checkWebhookAuth(options: {
       if (!sameText(decoded, `${username}:${password}`)) {
         throw refused('The user name or password is not valid.', 'Basic realm="webhook", charset="UTF-8"')
       }
-      return
+      return LET_IN
     }
     case 'hmac': {
       const key = await secret(resolve, auth.secret)
-      const given = signatureOf(incoming.header(auth.header.toLowerCase()), auth.prefix ?? '', auth.encoding)
+      const given = signatureBytes(incoming.header(auth.header.toLowerCase()), auth.encoding, auth.prefix)
       const expected = createHmac(auth.algorithm, key)
         .update(await options.body())
         .digest()
-      if (given === null || given.length !== expected.length || !timingSafeEqual(given, expected)) {
+      if (given === null || !sameBytes(given, expected)) {
         throw refused(`The header ${auth.header} has no valid signature of the body.`)
       }
+      return LET_IN
     }
+    case 'signature':
+      return signed({ ...options, auth })
+  }
+}
+
+async function signed(options: {
+  readonly auth: Extract<WebhookAuth, { readonly type: 'signature' }>
+  readonly incoming: Incoming
+  readonly now: number
+  readonly baseUrl: () => string
+  readonly body: () => Promise<Uint8Array>
+  readonly resolve: ResolveSecret
+}): Promise<Admission> {
+  const { auth, incoming, now, resolve } = options
+  const { provider, toleranceMs } = auth
+  const secrets = [await secret(resolve, auth.secret)]
+  const previous = auth.previousSecret === undefined ? '' : await resolve(auth.previousSecret)
+  if (previous !== '') secrets.push(previous)
+  const request = signedRequest(incoming, await options.body(), auth.url ?? options.baseUrl)
+  let verdict: Verdict
+  try {
+    const scheme = SIGNATURE_SCHEMES[provider]
+    verdict = verifySignature({
+      scheme,
+      request,
+      secrets,
+      now,
+      ...(toleranceMs === undefined ? null : { toleranceMs }),
+    })
+  } catch (cause) {
+    throw new ServerError('webhook_secret_missing', `The key that guards this webhook is no key of ${provider}.`, {
+      cause,
+    })
+  }
+  switch (verdict.kind) {
+    case 'valid':
+      return verdict
+    case 'malformed':
+      throw refused(`The request is not signed in the way of ${provider}.`)
+    case 'mismatch':
+      throw refused(`The signature is not the one of ${provider} for this body.`)
+    case 'stale': {
+      const seconds = verdict.toleranceMs / 1_000
+      throw refused(`The request was signed more than ${seconds} s ago or ahead: sent again, or a clock is wrong.`)
+    }
+  }
+}
+
+/** `address` is what the service was given, or makes the public address of the server. */
+function signedRequest(incoming: Incoming, bytes: Uint8Array, address: string | (() => string)): SignedRequest {
+  const body = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const base = typeof address === 'string' ? address : address().replace(/\/+$/, '') + incoming.path
+  let parsed: Json | undefined
+  return {
+    method: incoming.method,
+    url: incoming.search === '' || base.includes('?') ? base : `${base}?${incoming.search}`,
+    body,
+    header: (name) => incoming.header(name),
+    json: () => (parsed ??= jsonOrNull(body)),
+  }
+}
+
+function jsonOrNull(body: Uint8Array): Json {
+  try {
+    return parseJson(body)
+  } catch {
+    return null
   }
 }
 
@@ -67,17 +153,7 @@ async function secret(resolve: ResolveSecret, template: Template): Promise<strin
 /** Compares in the same time wherever two texts differ. That they differ in length may show. */
 function sameText(given: string | undefined, expected: string): boolean {
   if (given === undefined) return false
-  const left = Buffer.from(given)
-  const right = Buffer.from(expected)
-  return left.length === right.length && timingSafeEqual(left, right)
-}
-
-/** The bytes of a signature header; null when it is missing or malformed. */
-function signatureOf(header: string | undefined, prefix: string, encoding: 'hex' | 'base64'): Buffer | null {
-  if (header === undefined || !header.startsWith(prefix)) return null
-  const text = header.slice(prefix.length).trim()
-  const wellFormed = encoding === 'hex' ? /^(?:[0-9a-f]{2})+$/i : /^[A-Za-z0-9+/]+={0,2}$/
-  return wellFormed.test(text) ? Buffer.from(text, encoding) : null
+  return sameBytes(Buffer.from(given), Buffer.from(expected))
 }
 
 function refused(message: string, challenge?: string): ServerError {

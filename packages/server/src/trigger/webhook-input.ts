@@ -17,11 +17,11 @@ export interface WebhookParts {
 
 const CREDENTIAL_HEADERS = new Set(['authorization', 'cookie', 'proxy-authorization'])
 
-/** Headers without credentials. `secretHeader` is the one that the trigger's own auth reads. */
-export function publicHeaders(incoming: Incoming, secretHeader: string | undefined): JsonObject {
+/** Headers without credentials. `secretHeaders` are those that the trigger's own auth reads, in lower case. */
+export function publicHeaders(incoming: Incoming, secretHeaders: readonly string[]): JsonObject {
   const headers: JsonObject = {}
   for (const [name, value] of Object.entries(incoming.headers())) {
-    if (!CREDENTIAL_HEADERS.has(name) && name !== secretHeader?.toLowerCase()) headers[name] = value
+    if (!CREDENTIAL_HEADERS.has(name) && !secretHeaders.includes(name)) headers[name] = value
   }
   return headers
 }

@@ -2,7 +2,7 @@
  * Serves flows' webhooks: finds the trigger, lets the caller in, maps the request to inputs, starts the run and answers.
  * The order matters: who is not let in learns nothing, and nothing is answered before the run is stored.
  */
-import type { JsonObject } from '@plugwork/core'
+import type { JsonObject, WebhookAuth } from '@plugwork/core'
 import type { Clock, Runtime, RunSummary, StartOutcome } from '@plugwork/core/node'
 import { startFailure } from '../api/start-outcome.ts'
 import { ServerError } from '../errors.ts'
@@ -15,9 +15,11 @@ import { parseFields } from '../http/body.ts'
 import type { Log } from '../log.ts'
 import type { RenderContext, Renderer } from './render.ts'
 import type { Stopping } from '../stopping.ts'
+import { SIGNATURE_SCHEMES } from './signature-schemes.ts'
 import { stepReply } from './step-reply.ts'
 import { waitForStep } from './wait-for-step.ts'
 import { checkWebhookAuth } from './webhook-auth.ts'
+import type { ResolveSecret } from './webhook-auth.ts'
 import { mapInputs, publicHeaders, readWebhookBody } from './webhook-input.ts'
 import type { WebhookParts } from './webhook-input.ts'
 import { createWebhookTable } from './webhook-table.ts'
@@ -39,6 +41,8 @@ export interface WebhookOptions {
   readonly clock: Clock
   readonly maxBodyBytes: number
   readonly log: Log
+  /** Public address of the server. */
+  readonly baseUrl: () => string
   /** Whether only this machine reaches the server. */
   readonly loopback: boolean
   /** Callers that wait are then answered with what there is. */
@@ -69,10 +73,15 @@ export function createWebhooks(options: WebhookOptions): Webhooks {
 
     const { auth } = trigger
     if (auth === undefined && !options.loopback) throw undecided(incoming.path)
+    let delivery: string | undefined
     if (auth === undefined || auth.type === 'none') refuseCrossSite(incoming, options.loopback)
     else {
-      const context: RenderContext = { tenant, flow: flow.name, now: clock.now(), names: {} }
-      await checkWebhookAuth({ auth, incoming, body, resolve: (template) => renderer.text(template, context) })
+      const now = clock.now()
+      const context: RenderContext = { tenant, flow: flow.name, now, names: {} }
+      const resolve: ResolveSecret = (template) => renderer.text(template, context)
+      const admission = await checkWebhookAuth({ auth, incoming, now, baseUrl: options.baseUrl, body, resolve })
+      if (admission.handshake !== undefined) return json(200, admission.handshake)
+      delivery = admission.delivery
     }
 
     const parts = await readParts(incoming, match, await body())
@@ -82,9 +91,9 @@ export function createWebhooks(options: WebhookOptions): Webhooks {
       inputs: flow.plan.inputs,
       parts,
       renderer,
-      context: { tenant, flow: flow.name, now: clock.now(), names: { trigger: { ...facts, ...parts } } },
+      context: { tenant, flow: flow.name, now: clock.now(), names: requestNames(facts, parts) },
     })
-    const key = incoming.header('idempotency-key')
+    const key = incoming.header('idempotency-key') ?? delivery
     const outcome = await runtime.start({
       tenant,
       flow: flow.name,
@@ -172,16 +181,26 @@ function ended(summary: RunSummary, outputs: JsonObject | null): Reply {
 }
 
 async function readParts(incoming: Incoming, match: WebhookMatch, bytes: Uint8Array): Promise<WebhookParts> {
-  const { auth } = match.target.trigger
-  const secretHeader = auth?.type === 'api_key' || auth?.type === 'hmac' ? auth.header : undefined
   return {
     method: incoming.method,
     path: incoming.path,
     params: match.params,
     query: parseFields(incoming.search),
-    headers: match.target.readsHeaders ? publicHeaders(incoming, secretHeader) : {},
+    headers: match.target.readsHeaders ? publicHeaders(incoming, secretHeaders(match.target.trigger.auth)) : {},
     body: await readWebhookBody(bytes, incoming.header('content-type')),
   }
+}
+
+/** What the expressions of an `input_mapping` see. */
+function requestNames(facts: JsonObject, parts: WebhookParts): RenderContext['names'] {
+  const { body, query, headers, params } = parts
+  return { trigger: { ...facts, ...parts }, body, query, headers, path: params }
+}
+
+/** Headers that the trigger's own auth reads. */
+function secretHeaders(auth: WebhookAuth | undefined): readonly string[] {
+  if (auth?.type === 'api_key' || auth?.type === 'hmac') return [auth.header.toLowerCase()]
+  return auth?.type === 'signature' ? SIGNATURE_SCHEMES[auth.provider].secretHeaders : []
 }
 
 /** What the run keeps of its trigger: the whole request only where a step reads it, because inputs hold it already. */
