@@ -207,7 +207,9 @@ const json = fc.letrec<{ value: Json }>((tie) => ({
   ),
 })).value
 const count = fc.nat(3)
-const part = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(value, { nil: undefined, freq: 1 })
+// Few keywords at a time: with many of them nothing fits.
+const part = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
+  fc.oneof({ weight: 6, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: value })
 const schemas = fc.letrec<{ schema: JsonSchema | boolean }>((tie) => ({
   schema: fc.oneof(
     { depthSize: 'small', withCrossShrink: true },
@@ -254,6 +256,8 @@ const schemas = fc.letrec<{ schema: JsonSchema | boolean }>((tie) => ({
         then: part(tie('schema')),
         else: part(tie('schema')),
       })
+      // ajv 8 forgets `contains` beside `prefixItems` when the list is empty.
+      .map(({ prefixItems, ...each }) => (each.contains === undefined ? { ...each, prefixItems } : each))
       .map((each) => Object.fromEntries(Object.entries(each).filter(([, value]) => value !== undefined))),
   ),
 })).schema
@@ -264,9 +268,8 @@ test('a value that is written out is refused exactly where ajv refuses it', () =
       const valid = new Ajv2020({ strict: false, logger: false }).validate(schema, value)
       const root = typeof schema === 'boolean' ? {} : schema
       const found = conform(shapeOfJson(value, rootPlace(value)), schema, { root, what: '`x`', of: 'y' })
-      // What is null where something may be missing is a warning.
       expect(found.length === 0).toBe(valid)
     }),
-    { numRuns: 400 },
+    { numRuns: 1000 },
   )
 })

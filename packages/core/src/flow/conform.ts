@@ -160,10 +160,11 @@ function mismatch(shape: Shape, schema: JsonSchema, target: Conformity, given = 
 
 /** `const` and `enum`. */
 function fixedFinding(shape: Shape, schema: JsonSchema, target: Conformity): Finding | null {
-  const { const: only, enum: some } = schema
-  const choices = 'const' in schema ? [only] : Array.isArray(some) ? some : null
   const known = knownValue(shape)
-  if (choices === null || known === null || choices.some((choice) => isSame(choice, known.value))) return null
+  if (known === null) return null
+  const some = schema['enum']
+  const isOneOf = (choices: readonly unknown[]): boolean => choices.some((choice) => isSame(choice, known.value))
+  if ((!('const' in schema) || isOneOf([schema['const']])) && (!Array.isArray(some) || isOneOf(some))) return null
   return { ...mismatch(shape, schema, target), otherType: false }
 }
 
@@ -266,7 +267,7 @@ function conformMap(shape: MapShape, schema: JsonSchema, target: Conformity): re
       const absent = !required && entry.kind === 'literal' && entry.value === null
       found.push(...(absent ? problems.map((problem) => nullWarning(problem, inner)) : problems))
     }
-    if (isPlainMap(schema['propertyNames'])) {
+    if (schema['propertyNames'] !== undefined) {
       const name = conform({ kind: 'literal', value: key, place: entry.place }, schema['propertyNames'], {
         ...below(target, key),
       })
