@@ -2,6 +2,7 @@
 // Entry of the command line. Plain JavaScript that any Node since 14 can read, so that one that is too old can say so:
 // in a clone it hands over to the Node that the repository brings, elsewhere it names the version that is needed.
 import { existsSync } from 'fs'
+import { constants } from 'os'
 import { dirname, join } from 'path'
 import { fileURLToPath } from 'url'
 import { spawn } from 'child_process'
@@ -21,10 +22,12 @@ function repositoryNode() {
 
 function handOver(node) {
   const child = spawn(node, process.argv.slice(1), { stdio: 'inherit' })
-  // A terminal signals both processes; what reaches this one alone is passed on.
+  // A signal may have reached both processes or this one alone; commands take two at the same moment for one.
+  let interrupted = false
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     process.on(signal, () => {
-      if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal)
+      interrupted = interrupted || signal === 'SIGINT'
+      child.kill(signal)
     })
   }
   child.on('error', (error) => {
@@ -32,7 +35,9 @@ function handOver(node) {
     process.exit(2)
   })
   child.on('exit', (code, signal) => {
-    process.exit(signal ? 128 + (signal === 'SIGINT' ? 2 : signal === 'SIGKILL' ? 9 : 15) : code)
+    // What is busy when Ctrl-C comes a second time is killed.
+    if (signal === 'SIGKILL' && interrupted) process.exit(130)
+    process.exit(signal ? 128 + constants.signals[signal] : code)
   })
 }
 

@@ -20,6 +20,8 @@ export interface Context {
   /** Columns of the terminal; 80 where there is none. */
   readonly columns: number
   readonly stderr: NodeJS.WriteStream
+  /** Set by a command that gave up a step whose thread may compute on: the process then ends without waiting for it. */
+  readonly ending: { threadsLeft: boolean }
   /** All of stdin, as text. */
   readInput(): Promise<string>
 }
@@ -43,6 +45,7 @@ export function processContext(): Context {
     canAsk: stdin.isTTY === true && stderr.isTTY === true && !env['CI'],
     columns: (stdout.isTTY ? stdout.columns : stderr.columns) || 80,
     stderr,
+    ending: { threadsLeft: false },
     async readInput() {
       let text = ''
       stdin.setEncoding('utf8')

@@ -1,7 +1,7 @@
 /** Stays with a run until it ends or parks, shows its progress, and handles Ctrl-C. */
 import type { RunDetail, RunSummary } from '@plugwork/core/node'
 import type { Context } from './context.ts'
-import { EXIT } from './exit.ts'
+import { onInterrupt } from './interrupt.ts'
 import { createProgress, silentProgress, type Progress } from './render/progress.ts'
 import type { Session } from './session.ts'
 
@@ -9,6 +9,11 @@ export interface FollowOptions {
   readonly json?: boolean
   readonly trace?: boolean
   readonly cancelOnInterrupt?: boolean
+}
+
+export interface Following extends FollowOptions {
+  /** Options by which further commands find the same store: ` --project shop`. */
+  readonly where: string
 }
 
 export type Followed =
@@ -23,17 +28,18 @@ const GRACE_MS = 10_000
 const LOOK_MS = 400
 
 /** Follows a run. The second Ctrl-C ends the process at once: the store is made for that. */
-export async function followRun(
-  context: Context,
-  session: Session,
-  id: string,
-  options: FollowOptions,
-): Promise<Followed> {
+export async function followRun(context: Context, session: Session, id: string, options: Following): Promise<Followed> {
   const progress = options.json ? silentProgress : createProgress(context, { steps: options.trace !== true })
   const unwatch = session.watch((notice) => progress.show(notice), id)
   const interrupt = new Interrupt(context, session, id, options, progress)
+  let settledWell = false
   try {
-    const parked = await Promise.race([untilSettled(session, id), interrupt.done])
+    const settled = untilSettled(session, id).catch((error: unknown) => {
+      // Waiting ends with the runtime, which an interrupt stops.
+      if (interrupt.asked) return interrupt.done
+      throw error
+    })
+    const parked = await Promise.race([settled, interrupt.done])
     progress.end()
     const run = await session.get(id).catch((error: unknown) => {
       if (interrupt.asked) return null
@@ -41,11 +47,14 @@ export async function followRun(
     })
     if (interrupt.asked) return { kind: 'interrupted', run }
     if (run === null) throw new Error(`The run ${id} has vanished from the store.`)
+    settledWell = run.status === 'succeeded'
     return { kind: parked ? 'parked' : 'ended', run }
   } finally {
     unwatch()
     progress.end()
     interrupt.release()
+    // A step that timed out or was interrupted may still occupy its thread.
+    if (!settledWell && session.server === null) context.ending.threadsLeft = true
   }
 }
 
@@ -85,12 +94,13 @@ class Interrupt {
   readonly #context: Context
   readonly #session: Session
   readonly #id: string
-  readonly #options: FollowOptions
+  readonly #options: Following
   readonly #progress: Progress
   readonly #finish: () => void
-  readonly #onSignal = (): void => this.#handle()
+  /** Stops handling. */
+  readonly release: () => void
 
-  constructor(context: Context, session: Session, id: string, options: FollowOptions, progress: Progress) {
+  constructor(context: Context, session: Session, id: string, options: Following, progress: Progress) {
     this.#context = context
     this.#session = session
     this.#id = id
@@ -99,20 +109,17 @@ class Interrupt {
     const { promise, resolve } = Promise.withResolvers<false>()
     this.done = promise
     this.#finish = () => resolve(false)
-    process.on('SIGINT', this.#onSignal)
-    process.on('SIGTERM', this.#onSignal)
+    this.release = onInterrupt({ first: () => this.#handle(), second: () => this.#leave() })
   }
 
-  release(): void {
-    process.off('SIGINT', this.#onSignal)
-    process.off('SIGTERM', this.#onSignal)
+  #leave(): void {
+    this.#progress.end()
+    if (this.#session.server === null) {
+      this.#context.note(`Left at once. To go on:   plugwork runs resume ${this.#id}${this.#options.where}`)
+    }
   }
 
   #handle(): void {
-    if (this.asked) {
-      this.#progress.end()
-      process.exit(EXIT.interrupted)
-    }
     this.asked = true
     const { warn } = this.#context.noteStyle
     void this.#react((line) => this.#progress.say(warn(line))).catch((error: unknown) => {

@@ -3,6 +3,7 @@ import { CommanderError } from 'commander'
 import { PlugworkError } from '@plugwork/core/error'
 import { processContext, type Context } from './context.ts'
 import { EXIT, UsageError } from './exit.ts'
+import { leaveThreadsBehind } from './leave.ts'
 import { createProgram, VERSION_ASKED } from './program.ts'
 
 export async function main(): Promise<void> {
@@ -13,7 +14,9 @@ export async function main(): Promise<void> {
   })
   const context = processContext()
   const args = process.argv.slice(2)
-  process.exitCode = await runCommand(context, args)
+  const code = await runCommand(context, args)
+  if (context.ending.threadsLeft) await leaveThreadsBehind(code)
+  process.exitCode = code
 }
 
 /** Carries out one command line; resolves to its exit code. */

@@ -1,5 +1,7 @@
+import { existsSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { openSandbox, type Sandbox } from '../testing/spawn.ts'
+import { openSandbox, type Finished, type Running, type Sandbox } from '../testing/spawn.ts'
 
 const FLOW = `flow: Shop
 inputs:
@@ -148,8 +150,9 @@ test('a second Ctrl-C leaves at once; what was under way is done again when it i
   await expect.poll(() => existsMarks(sandbox)).toContain('begin second')
   run.child.kill('SIGINT')
   await run.sees(/Ctrl-C again to leave at once/)
-  run.child.kill('SIGINT')
-  expect((await run.finished).code).toBe(130)
+  const { code, stderr } = await pressUntilEnded(run)
+  expect(code).toBe(130)
+  expect(stderr).toMatch(/Left at once\. To go on: +plugwork runs resume [0-9a-f-]{36}\n$/)
   expect(marks()).not.toContain('end second')
   const resumed = await sandbox.plugwork(['runs', 'resume', 'last'])
   expect(resumed).toMatchObject({ code: 0, stdout: 'last: third\n' })
@@ -162,6 +165,30 @@ test('a second Ctrl-C leaves at once; what was under way is done again when it i
     'begin third',
     'end third',
   ])
+})
+
+test('a statement that keeps a thread busy holds up neither the second Ctrl-C nor the end of a failed run', async () => {
+  const query = 'with recursive c(x) as (select 1 union all select x + 1 from c where x < 1e12) select max(x) from c'
+  const busy = (name: string, limit: string): string =>
+    `flow: ${name}
+connections: { db: { type: sqlite, database: ./busy.db } }
+steps:
+  - { id: first, task: Work, inputs: { name: first } }
+  - sqlite_query: { id: long, connection: db, timeout: ${limit}, query: "${query}" }
+`
+  sandbox.write('busy.flow.yaml', busy('Busy', '10m'))
+  sandbox.write('limited.flow.yaml', busy('Limited', '500ms'))
+  const timedOut = await sandbox.plugwork(['run', 'limited.flow.yaml', '--json'])
+  expect(timedOut.code).toBe(1)
+  expect(JSON.parse(timedOut.stdout)).toMatchObject({ status: 'failed', error: { code: 'timeout' } })
+  rmSync(join(sandbox.directory, 'busy.db'))
+  const run = sandbox.begin(['run', 'busy.flow.yaml'])
+  // The statement is in its thread once there is processor time to see.
+  await run.sees(/✔ first/)
+  await expect.poll(() => existsSync(join(sandbox.directory, 'busy.db'))).toBe(true)
+  run.child.kill('SIGINT')
+  await run.sees(/Ctrl-C again to leave at once/)
+  expect((await pressUntilEnded(run)).code).toBe(130)
 })
 
 test('a killed process loses nothing either', async () => {
@@ -186,6 +213,16 @@ test('--cancel-on-interrupt cancels with compensation', async () => {
   expect(JSON.parse(stdout)).toMatchObject({ status: 'cancelled' })
   expect(marks().slice(-2)).toEqual(['begin undo', 'end undo'])
 })
+
+/** The second Ctrl-C, as often as it takes to be more than an echo of the first. */
+async function pressUntilEnded(run: Running): Promise<Finished> {
+  const press = setInterval(() => run.child.kill('SIGINT'), 50)
+  try {
+    return await run.finished
+  } finally {
+    clearInterval(press)
+  }
+}
 
 function existsMarks({ read }: Sandbox): string {
   try {

@@ -3,7 +3,7 @@ import { type ControlOutcome, type RunDetail, type RunRow, type RunStatus } from
 import { PlugworkError } from '@plugwork/core/error'
 import type { Context } from '../context.ts'
 import { EXIT, UsageError } from '../exit.ts'
-import { followRun, isEnded, type Followed, type FollowOptions } from '../follow.ts'
+import { followRun, isEnded, type Followed, type Following, type FollowOptions } from '../follow.ts'
 import { jsonOption, readInputs, type InputOptions } from '../inputs.ts'
 import { openSession, type OpenSessionOptions } from '../open-session.ts'
 import { findProjectFolder, namedFolder, openFolder, type ProjectFolder } from '../project-folder.ts'
@@ -185,13 +185,13 @@ async function act(
   const outcome = await operation(session, id)
   if (outcome.kind === 'not_found') throw new PlugworkError('run_unknown', `There is no run ${name} here.`)
   if (outcome.kind === 'refused') throw new PlugworkError(outcome.code, outcome.message)
-  const followed = await followDecided(context, session, outcome.id, flags)
+  const followed = await followDecided(context, session, outcome.id, { ...flags, where })
   return reportFollowed(context, followed, { ...flags, where })
 }
 
 /** Another command that works on the run ends with it, and its socket too: there only the state now can be told. */
-async function followDecided(context: Context, session: Session, id: string, flags: ActFlags): Promise<Followed> {
-  if (session.server?.address !== null) return followRun(context, session, id, flags)
+async function followDecided(context: Context, session: Session, id: string, options: Following): Promise<Followed> {
+  if (session.server?.address !== null) return followRun(context, session, id, options)
   const run = await foundRun(session, id)
   context.note(context.noteStyle.dim(`Done; process ${session.server.pid} works on the run.`))
   return { kind: isEnded(run) ? 'ended' : 'parked', run }

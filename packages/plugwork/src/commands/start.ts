@@ -6,6 +6,7 @@ import { controlSocketPath, createLog, createServer, type Log, type Server } fro
 import type { Context } from '../context.ts'
 import { openEngine, type Engine } from '../engine.ts'
 import { EXIT, UsageError } from '../exit.ts'
+import { onInterrupt } from '../interrupt.ts'
 import { namedFolder, noteProblems, openFolder, type ProjectFolder } from '../project-folder.ts'
 import { showPath } from '../render/path.ts'
 import { count } from '../render/text.ts'
@@ -63,6 +64,7 @@ export async function start(context: Context, name: string | undefined, options:
       context.noteStyle.dim(`Stopping: running steps get ${GRACE_MS / 1000} s. Ctrl-C again to leave at once.`),
     )
     const { unfinished } = await server.close(GRACE_MS)
+    context.ending.threadsLeft = unfinished > 0
     server = null
     const left = unfinished === 0 ? '' : `; ${count(unfinished, 'run')} will go on at the next start`
     context.note(context.noteStyle.dim(`Stopped${left}.`))
@@ -103,17 +105,16 @@ async function openServer(
   const { settings } = folder
   const format = settings.logFormat === 'auto' ? (context.interactive ? 'text' : 'json') : settings.logFormat
   const log = createLog({ level: settings.logLevel, format, write: (line) => void context.stderr.write(line) })
-  const baseUrl = settings.baseUrl ?? `http://${urlHost(settings.host)}:${settings.port}`
   return createServer({
     project,
     store: engine.store,
     blobs: engine.blobs,
     connectors: engine.connectors,
-    runtime: (definitions) => engine.runtime(definitions, { baseUrl, log: runtimeLog(log) }),
+    runtime: (definitions, baseUrl) => engine.runtime(definitions, { baseUrl, log: runtimeLog(log) }),
     settings: {
       dataDir: settings.dataDir,
       host: settings.host,
-      baseUrl,
+      baseUrl: settings.baseUrl,
       ownerToken: settings.ownerToken,
       envAllow: settings.envAllow,
       retention: settings.retention,
@@ -123,12 +124,6 @@ async function openServer(
     loadFile: async (file) => loadProjectOf(context, { ...folder, directory: dirname(file) }, file),
     log,
   })
-}
-
-/** `0.0.0.0` is where to listen, not where to go. */
-function urlHost(host: string): string {
-  if (host === '0.0.0.0' || host === '::') return 'localhost'
-  return host.includes(':') ? `[${host}]` : host
 }
 
 function runtimeLog(log: Log): (level: LogLine['level'], message: string, data?: unknown) => void {
@@ -209,23 +204,11 @@ function followFiles(context: Context, project: Project): void {
 /** The first SIGINT or SIGTERM asks for a graceful end, the second one ends the process. */
 function stopSignals(context: Context): { readonly asked: Promise<{ readonly kind: 'asked' }>; release(): void } {
   const { promise, resolve } = Promise.withResolvers<{ readonly kind: 'asked' }>()
-  let times = 0
-  const onSignal = (): void => {
-    if (++times > 1) {
-      context.note('Left at once; the runs go on at the next start.')
-      process.exit(EXIT.interrupted)
-    }
-    resolve({ kind: 'asked' })
-  }
-  process.on('SIGINT', onSignal)
-  process.on('SIGTERM', onSignal)
-  return {
-    asked: promise,
-    release() {
-      process.off('SIGINT', onSignal)
-      process.off('SIGTERM', onSignal)
-    },
-  }
+  const release = onInterrupt({
+    first: () => resolve({ kind: 'asked' }),
+    second: () => context.note('Left at once; the runs go on at the next start.'),
+  })
+  return { asked: promise, release }
 }
 
 function lost(engine: Engine): Promise<{ readonly kind: 'lost'; readonly reason: string }> {
