@@ -34,7 +34,11 @@ describe('addresses', () => {
       { code: 'not_found', status: 404, type: 'urn:plugwork:error:not_found' },
     ])
     const method = await harness.request('DELETE', '/api/v1/runs')
-    expect([method.status, method.json().code, method.headers.get('allow')]).toEqual([405, 'method_not_allowed', 'GET, HEAD'])
+    expect([method.status, method.json().code, method.headers.get('allow')]).toEqual([
+      405,
+      'method_not_allowed',
+      'GET, HEAD',
+    ])
     const head = await harness.request('HEAD', '/healthz')
     expect([head.status, head.text]).toEqual([200, ''])
     const odd = await harness.request('GET', '/api/v1/flows/%E0%A4%A')
@@ -193,4 +197,17 @@ test('the log cuts out secrets that somebody hands to it', () => {
   expect(lines).toHaveLength(2)
   expect(lines[0]).not.toContain('s3cret')
   expect(lines[1]).toMatch(/^\d\d:\d\d:\d\d\.\d{3} {2}error {2}failed {2}flow=A\n {2}Error: broken\n/)
+})
+
+test('without a base address, links name the port that the server got', async () => {
+  const source =
+    'flow: Linked\nsteps: [{ id: link, set: { url: "${wait_url(\'ok\')}" } }, { id: ok, wait: { webhook: {} } }]\n'
+  await using own = await openHarness({ files: { 'flow.yaml': source }, settings: { baseUrl: null } })
+  const { id } = (await own.request('POST', '/api/v1/flows/Linked/runs', {})).json()
+  const run = await until(
+    async () => (await own.request('GET', `/api/v1/runs/${String(id)}`)).json(),
+    ({ status }) => status === 'waiting',
+  )
+  expect(JSON.stringify(run.steps)).toContain(`${own.url}/resume/${String(id)}/ok?token=`)
+  expect((await own.request('GET', '/api/v1/openapi.json')).json().servers).toEqual([{ url: own.url }])
 })

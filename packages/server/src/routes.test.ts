@@ -1,3 +1,4 @@
+import { Validator } from '@seriousme/openapi-schema-validator'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { json } from './http/reply.ts'
@@ -135,11 +136,18 @@ describe('the OpenAPI document', () => {
     expect(new Set(ids).size).toBe(ids.length)
   })
 
+  test('is valid by the published schema of OpenAPI 3.1', async () => {
+    const answer = await harness.request('GET', '/api/v1/openapi.json', undefined, { authorization: '' })
+    const result = await new Validator().validate(answer.json())
+    expect([result.valid, result.errors]).toEqual([true, undefined])
+  })
+
   test('is shown as a page that loads nothing and runs nothing', async () => {
     const page = await harness.request('GET', '/api/v1/docs', undefined, { authorization: '' })
     expect(page.status).toBe(200)
     expect(page.headers.get('content-security-policy')).toMatch(/^default-src 'none'; style-src 'sha256-/)
     expect(page.text).not.toMatch(/<script|src=|https?:\/\/(?!www\.)/)
     expect(page.text).toContain('/api/v1/flows/{flow}/runs')
+    expect(page.text).toContain('a stable <code>code</code>')
   })
 })

@@ -74,6 +74,12 @@ function workshop(over: Partial<Connector> = {}) {
   return { clients, secrets, state, clock, connections, request, logs }
 }
 
+const refusal = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    () => new Error('it was expected to fail'),
+    (error: unknown) => error,
+  )
+
 const withSecret: Value = {
   host: new SecretText([{ source: 'env', name: 'DB_HOST' }]),
   password: new SecretText(['pw:', { source: 'secret', name: 'DB_PASSWORD' }]),
@@ -212,5 +218,60 @@ describe('Connections', () => {
     await expect(connections.use(request({ host: 'b' }, { hash: 'h2' }), never)).rejects.toMatchObject({
       code: 'connection_closed',
     })
+  })
+
+  it('gives up a connection that does not open, heals, and closes what comes too late', async () => {
+    const openings: ((client: Client) => void)[] = []
+    const { connections, request, clock } = workshop({
+      connect: () => new Promise<unknown>((resolve) => openings.push(resolve)),
+    })
+    const use = connections.use(request(), never)
+    const outcome = refusal(use)
+    await expect.poll(() => openings.length).toBe(1)
+    await clock.advance(30_000)
+    expect(await outcome).toMatchObject({ code: 'connection_timeout', retryable: true })
+    await clock.advance(1_000)
+    const next = connections.use(request(), never)
+    await expect.poll(() => openings.length).toBe(2)
+    const late: Client = { number: 0, config: null, broken: false, closed: false, handles: 0 }
+    const good: Client = { ...late, number: 1 }
+    openings[0]!(late)
+    openings[1]!(good)
+    expect((await next).handle).toBe(good)
+    await expect.poll(() => late.closed).toBe(true)
+    expect(good.closed).toBe(false)
+  })
+
+  it('waits for a handle as long as there is time and its user wants it, and gives late ones back', async () => {
+    const handing: ((handle: unknown) => void)[] = []
+    const { connections, clients, request, clock } = workshop({
+      acquire: () => new Promise<unknown>((resolve) => handing.push(resolve)),
+    })
+    const user = new AbortController()
+    const slow = refusal(connections.use(request(), never))
+    await expect.poll(() => handing.length).toBe(1)
+    const gone = refusal(connections.use(request(), user.signal))
+    await expect.poll(() => handing.length).toBe(2)
+    user.abort(new Error('no longer wanted'))
+    expect(await gone).toMatchObject({ message: 'no longer wanted' })
+    await clock.advance(30_000)
+    expect(await slow).toMatchObject({ code: 'connection_timeout' })
+    clients[0]!.handles = 2
+    for (const give of handing) give(clients[0])
+    await expect.poll(() => clients[0]!.handles).toBe(0)
+  })
+
+  it('ends although a connection neither opens nor closes', async () => {
+    const { connections, request, clock, logs } = workshop({ disconnect: () => new Promise(() => undefined) })
+    await connections.use(request(), never)
+    const stuck = workshop({ connect: () => new Promise(() => undefined) })
+    const opening = refusal(stuck.connections.use(stuck.request(), never))
+    await Promise.resolve()
+    await stuck.connections.close()
+    expect(await opening).toMatchObject({ code: 'connection_closed' })
+    const closing = connections.close()
+    await clock.advance(5_000)
+    await closing
+    expect(logs.join()).toContain('did not close within 5 s')
   })
 })

@@ -7,7 +7,7 @@ test('an address that failed too often waits for the end of its minute; others d
   const attempts = createAttempts(() => now)
   for (let count = 0; count < MAX_FAILURES; count++) {
     attempts.check('10.0.0.1')
-    attempts.failed('10.0.0.1')
+    attempts.failed('10.0.0.1', `t${count}`)
   }
   now = 30_500
   expect(() => attempts.check('10.0.0.1')).toThrow(
@@ -21,13 +21,19 @@ test('an address that failed too often waits for the end of its minute; others d
 test('addresses of one IPv6 network are one, an unknown address is never refused', () => {
   const attempts = createAttempts(() => 0)
   for (let count = 0; count < MAX_FAILURES; count++) {
-    attempts.failed(`2001:db8::${count.toString(16)}`)
-    attempts.failed('')
-    attempts.failed('::ffff:10.0.0.1')
+    attempts.failed(`2001:db8::${count.toString(16)}`, `t${count}`)
+    attempts.failed('', `t${count}`)
+    attempts.failed('::ffff:10.0.0.1', `t${count}`)
   }
   expect(() => attempts.check('2001:db8:0:0:ffff::1')).toThrow('Too many')
   expect(() => attempts.check('::ffff:10.0.0.1')).toThrow('Too many')
   for (const other of ['2001:db8:0:1::1', '::ffff:10.0.0.2', '']) attempts.check(other)
+})
+
+test('the same wrong token again is no further guess', () => {
+  const attempts = createAttempts(() => 0)
+  for (let count = 0; count < 2 * MAX_FAILURES; count++) attempts.failed('10.0.0.1', 'outdated')
+  expect(() => attempts.check('10.0.0.1')).not.toThrow()
 })
 
 test('who guesses is refused over the wire, who has a token that was right before is not', async () => {

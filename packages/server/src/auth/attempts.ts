@@ -1,11 +1,13 @@
 /**
- * Slows down who guesses: an address that sent too many wrong tokens is refused for the rest of the minute, unless its
- * token was right before (a proxy has one address for everybody behind it).
+ * Slows down who guesses: an address that sent too many different wrong tokens is refused for the rest of the minute,
+ * unless its token was right before (a proxy has one address for everybody behind it). The same wrong token again is a
+ * program that was set up wrongly, and no guess.
  */
+import { hash } from 'node:crypto'
 import { isIPv6 } from 'node:net'
 import { ServerError } from '../errors.ts'
 
-/** Wrong tokens that an address may send in a minute. */
+/** Different wrong tokens that an address may send in a minute. */
 export const MAX_FAILURES = 30
 const WINDOW_MS = 60_000
 /** Addresses remembered; past it all are forgotten, so that an attacker with many cannot fill the memory. */
@@ -14,11 +16,11 @@ const MAX_ADDRESSES = 10_000
 export interface Attempts {
   /** Throws `too_many_attempts`. An unknown address ('') is never refused: whoever mounts the handler knows it. */
   check(address: string): void
-  failed(address: string): void
+  failed(address: string, token: string): void
 }
 
 export function createAttempts(now: () => number): Attempts {
-  const failures = new Map<string, { count: number; readonly until: number }>()
+  const failures = new Map<string, { readonly tokens: Set<string>; readonly until: number }>()
   const current = (origin: string) => {
     const entry = failures.get(origin)
     return entry === undefined || entry.until <= now() ? undefined : entry
@@ -26,22 +28,22 @@ export function createAttempts(now: () => number): Attempts {
   return {
     check(address) {
       const entry = current(originOf(address))
-      if (entry === undefined || entry.count < MAX_FAILURES) return
+      if (entry === undefined || entry.tokens.size < MAX_FAILURES) return
       const seconds = Math.max(1, Math.ceil((entry.until - now()) / 1_000))
       throw new ServerError('too_many_attempts', `Too many wrong tokens came from here; try again in ${seconds} s.`, {
         headers: { 'retry-after': String(seconds) },
       })
     },
-    failed(address) {
+    failed(address, token) {
       if (address === '') return
       const origin = originOf(address)
       const entry = current(origin)
       if (entry !== undefined) {
-        entry.count++
+        entry.tokens.add(hash('sha256', token))
         return
       }
       if (failures.size >= MAX_ADDRESSES) failures.clear()
-      failures.set(origin, { count: 1, until: now() + WINDOW_MS })
+      failures.set(origin, { tokens: new Set([hash('sha256', token)]), until: now() + WINDOW_MS })
     },
   }
 }

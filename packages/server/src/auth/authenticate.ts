@@ -55,7 +55,7 @@ async function bearer(incoming: Incoming, tokens: Tokens, attempts: Attempts): P
   const { remoteAddress } = incoming
   const principal = match === null ? null : await tokens.verify(match[1]!, () => attempts.check(remoteAddress))
   if (principal === null) {
-    if (match !== null) attempts.failed(remoteAddress)
+    if (match !== null) attempts.failed(remoteAddress, match[1]!)
     throw new ServerError('unauthenticated', 'The token is unknown, expired, or not a bearer token.', challenge)
   }
   return principal

@@ -43,3 +43,23 @@ test('a client that does not keep up is disconnected instead of filling the memo
   expect(text).toContain('data: 0\n')
   expect(text).not.toContain('data: 19999\n')
 })
+
+test('a slow client costs bounded memory, however large the events are', async () => {
+  let closed = 0
+  const stream = openEventStream(() => closed++)
+  const large = 'x'.repeat(3 * 1024 * 1024)
+  for (let count = 0; count < 10; count++) stream.send({ event: 'step', id: String(count), data: large })
+  let received = ''
+  if (stream.reply.body.kind === 'stream') for await (const chunk of stream.reply.body.chunks) received += chunk
+  expect(received.match(/^id: .*$/gm)).toEqual(['id: 0', 'id: 1'])
+  expect(closed).toBe(1)
+})
+
+test('one event may be larger than what is queued', async () => {
+  const stream = openEventStream(() => undefined)
+  const chunks = stream.reply.body.kind === 'stream' ? stream.reply.body.chunks[Symbol.asyncIterator]() : null
+  await chunks!.next()
+  stream.send({ event: 'step', data: 'x'.repeat(9 * 1024 * 1024) })
+  expect((await chunks!.next()).value!.length).toBeGreaterThan(9 * 1024 * 1024)
+  await chunks!.return!()
+})

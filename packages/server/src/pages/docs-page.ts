@@ -11,7 +11,7 @@ code,pre{font:13px/1.5 ui-monospace,monospace}
 pre{background:var(--soft);padding:.75rem;border-radius:.4rem;overflow:auto;max-height:30rem}
 details{border:1px solid var(--line);border-radius:.4rem;margin:.5rem 0;padding:.5rem .75rem}
 summary{cursor:pointer}
-summary b{display:inline-block;min-width:4rem}
+summary b{display:inline-block;min-width:5rem}
 .path{font-family:ui-monospace,monospace}
 .quiet{opacity:.7}
 table{border-collapse:collapse;width:100%}
@@ -60,7 +60,7 @@ export function docsPage(document: OpenApiView): Reply {
     ([name, schema]) => markup`<details id="schema-${name}"><summary>${name}</summary>${code(schema)}</details>`,
   )
   const body = markup`<h1>${info.title} API <small class="quiet">${info.version}</small></h1>
-<p>${info.description}</p>
+<p>${prose(info.description)}</p>
 <p>Send <code>Authorization: Bearer &lt;token&gt;</code>. The document behind this page:
 <a href="/api/v1/openapi.json">openapi.json</a>.</p>
 ${sections}<h2>Schemas</h2>${schemas}`
@@ -71,14 +71,19 @@ function operationMarkup(method: string, path: string, operation: Operation): Ma
   const { summary, description, parameters, responses } = operation
   return markup`<details>
 <summary><b>${method.toUpperCase()}</b> <span class="path">${path}</span> <span class="quiet">${summary}</span></summary>
-<p>${description}</p>
+<p>${prose(description)}</p>
 ${parameterTable(parameters)}${bodyMarkup(operation)}${Object.entries(responses).map(responseMarkup)}</details>`
+}
+
+/** Text of a description, whose backticks are code. */
+function prose(text: string): readonly Markup[] {
+  return text.split('`').map((part, index) => (index % 2 === 0 ? markup`${part}` : markup`<code>${part}</code>`))
 }
 
 function responseMarkup([status, { description, content = {} }]: [string, Operation['responses'][string]]): Markup {
   const types = Object.entries(content).filter(([type]) => type !== 'application/problem+json')
   const shapes = types.map(([type, { schema }]) => markup`<p class="quiet">${type}</p>${code(schema)}`)
-  return markup`<p><b>${status}</b> ${description}</p>${shapes}`
+  return markup`<p><b>${status}</b> ${prose(description)}</p>${shapes}`
 }
 
 function parameterTable(parameters: readonly Parameter[]): Markup | string {
@@ -86,7 +91,7 @@ function parameterTable(parameters: readonly Parameter[]): Markup | string {
   const rows = parameters.map(({ name, in: place, required, description = '', schema }) => {
     const where = required ? `${place}, required` : place
     const shape = JSON.stringify(schema)
-    return markup`<tr><td><code>${name}</code></td><td>${where}</td><td>${description}</td><td><code>${shape}</code></td></tr>`
+    return markup`<tr><td><code>${name}</code></td><td>${where}</td><td>${prose(description)}</td><td><code>${shape}</code></td></tr>`
   })
   return markup`<table><tr><th>Parameter</th><th>In</th><th></th><th>Schema</th></tr>${rows}</table>`
 }

@@ -17,6 +17,28 @@ describe('ticks', () => {
     ])
   })
 
+  test('come once in the hour that winter time repeats; those of every hour come in both', () => {
+    const daily = ticksOf('30 2 * * *', 'Europe/Berlin')
+    const first = daily.next(at('2026-10-24T12:00:00Z'))!
+    expect(iso([first, daily.next(first)!])).toEqual(['2026-10-25T00:30:00.000Z', '2026-10-26T01:30:00.000Z'])
+    const hourly = ticksOf('30 * * * *', 'Europe/Berlin')
+    const seen = [at('2026-10-24T23:30:00Z')]
+    for (let count = 0; count < 3; count++) seen.push(hourly.next(seen.at(-1)!)!)
+    expect(iso(seen)).toEqual([
+      '2026-10-24T23:30:00.000Z',
+      '2026-10-25T00:30:00.000Z',
+      '2026-10-25T01:30:00.000Z',
+      '2026-10-25T02:30:00.000Z',
+    ])
+  })
+
+  test('every few minutes do not stop at the gap of summer time', () => {
+    const ticks = ticksOf('*/20 * * * *', 'America/New_York')
+    const seen = [at('2026-03-08T06:40:00Z')]
+    for (let count = 0; count < 2; count++) seen.push(ticks.next(seen.at(-1)!)!)
+    expect(iso(seen).slice(1)).toEqual(['2026-03-08T07:00:00.000Z', '2026-03-08T07:20:00.000Z'])
+  })
+
   test('take seconds', () => {
     expect(iso([ticksOf('*/15 * * * * *', 'UTC').next(at('2026-01-01T00:00:01Z'))!])).toEqual([
       '2026-01-01T00:00:15.000Z',

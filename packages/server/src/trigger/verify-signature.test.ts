@@ -226,15 +226,19 @@ describe.each(all.map((sent) => [sent.provider, sent] as const))('%s', (_, sent)
       expect(removed).toBe(value)
     }
   })
+})
 
-  test.runIf(sent.now !== undefined)('refuses a right signature of another time, early or late', () => {
+const timed = all.filter(({ now }) => now !== undefined)
+test.each(timed.map((sent) => [sent.provider, sent] as const))(
+  '%s: a right signature of another time is refused, early or late',
+  (_, sent) => {
     const { toleranceMs } = SIGNATURE_SCHEMES[sent.provider]
     for (const by of [toleranceMs + 1, -toleranceMs - 1])
       expect(judge({ ...sent, now: sent.now! + by })).toEqual({ kind: 'stale', toleranceMs })
     for (const by of [toleranceMs, -toleranceMs]) expect(judge({ ...sent, now: sent.now! + by }).kind).toBe('valid')
     expect(judge({ ...sent, now: sent.now! + 2_000, toleranceMs: 1_000 }).kind).toBe('stale')
-  })
-})
+  },
+)
 
 test.each(['+1531420618', ' 1531420618', '1531420618.0', '1.5e9', ''])('"%s" is no time, whoever signed it', (time) => {
   const signature = `v0=${hmac('sha256', 'k', `v0:${time}:{}`, 'hex')}`

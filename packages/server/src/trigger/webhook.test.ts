@@ -46,6 +46,38 @@ outputs:
   - { name: text, value: "\${done.text}" }
 `,
   ),
+  'parts/flow.yaml': flow(
+    'Parts',
+    '{ path: "/parts/{id}", auth: none, respond: when_finished, input_mapping: { all: "${[body.n, path.id, query.q, headers[\'x-a\']]}" } }',
+    `
+inputs: [{ name: all, type: array }]
+steps: [{ id: done, set: { all: "\${inputs.all}" } }]
+outputs: [{ name: all, value: "\${done.all}" }]
+`,
+  ),
+  'github/flow.yaml': flow(
+    'Pushed',
+    '{ path: /github, auth: { signature: github, secret: "${secrets.HOOK}", previous_secret: "${env.OLD_HOOK_KEY}" } }',
+    'steps: [{ id: s, set: { a: "${trigger.body}" } }]\n',
+  ),
+  'slack/flow.yaml': flow(
+    'Slacked',
+    '{ path: /slack, auth: { type: signature, provider: slack, secret: "${secrets.HOOK}" } }',
+    'steps: [{ id: s, set: { a: 1 } }]\n',
+  ),
+  'square/flow.yaml': flow(
+    'Squared',
+    '{ path: /square, auth: { signature: square, secret: "${secrets.HOOK}" } }',
+    'steps: [{ id: s, set: { a: 1 } }]\n',
+  ),
+  'gitlab/flow.yaml': flow(
+    'Labbed',
+    '{ path: /gitlab, auth: { signature: { provider: gitlab, secret: "${secrets.HOOK}" } }, respond: when_finished }',
+    `
+steps: [{ id: done, set: { seen: "\${trigger.headers}" } }]
+outputs: [{ name: seen, value: "\${done.seen}" }]
+`,
+  ),
   'accepted/flow.yaml': flow(
     'Accepted',
     '{ path: /accepted, auth: { type: api_key, header: X-Key, key: "${env.HOOK_KEY}" } }',
@@ -96,7 +128,7 @@ const hook = (method: string, path: string, body?: unknown, headers: Record<stri
 beforeAll(async () => {
   harness = await openHarness({
     files: FILES,
-    environment: { HOOK_KEY: 'key-1', PLUGWORK_SECRET_HOOK: 'mysecret' },
+    environment: { HOOK_KEY: 'key-1', OLD_HOOK_KEY: 'oldsecret', PLUGWORK_SECRET_HOOK: 'mysecret' },
   })
 })
 afterAll(() => harness.close())
@@ -314,4 +346,75 @@ test('a full system answers 429 and when to try again, and stores nothing', asyn
   expect(refused?.json().code).toBe('full')
   const stored = await full.store.listRuns({ tenant: 'default', limit: 100 })
   expect(stored.length).toBe(answers.filter(({ status }) => status === 202).length)
+})
+
+describe('signed by a service', () => {
+  const hmac = (key: string, text: string, encoding: 'hex' | 'base64' = 'hex') =>
+    createHmac('sha256', key).update(text).digest(encoding)
+  const push = (body: string, key: string, delivery: string, more: Record<string, string> = {}) =>
+    hook('POST', '/github', body, {
+      'content-type': 'application/json',
+      'x-hub-signature-256': `sha256=${hmac(key, body)}`,
+      'x-github-delivery': delivery,
+      ...more,
+    })
+  const runsOf = async (name: string) =>
+    ((await harness.request('GET', `/api/v1/runs?flow=${name}`)).json().runs as unknown[]).length
+
+  test('the bytes count, the earlier secret too, and a repeated delivery is one run', async () => {
+    const first = await push('{ "n":1 }', 'mysecret', 'd-1')
+    const again = await push('{ "n":1 }', 'mysecret', 'd-1')
+    const old = await push('{"n":2}', 'oldsecret', 'd-2')
+    expect([first.status, old.status]).toEqual([202, 202])
+    expect(again.json().id).toBe(first.json().id)
+    expect(await runsOf('Pushed')).toBe(2)
+  })
+
+  test('what is not signed by it is 401 and starts nothing', async () => {
+    const before = await runsOf('Pushed')
+    const answers = [
+      await push('{"n":3}', 'other', 'd-3'),
+      await push('{"n":3}', 'mysecret', 'd-4', { 'x-hub-signature-256': `sha256=${hmac('mysecret', '{ "n":3}')}` }),
+      await hook('POST', '/github', '{"n":3}', { 'content-type': 'application/json' }),
+    ]
+    expect(answers.map((answer) => [answer.status, answer.json().code])).toEqual(
+      answers.map(() => [401, 'unauthenticated']),
+    )
+    expect(await runsOf('Pushed')).toBe(before)
+  })
+
+  test('an old request is refused, a test of the address is answered without a run', async () => {
+    const send = (body: string, seconds: number) => {
+      const time = String(Math.floor(Date.now() / 1_000) - seconds)
+      const signature = `v0=${hmac('mysecret', `v0:${time}:${body}`)}`
+      const headers = { 'x-slack-signature': signature, 'x-slack-request-timestamp': time }
+      return hook('POST', '/slack', body, { 'content-type': 'application/json', ...headers })
+    }
+    const challenge = await send('{"type":"url_verification","challenge":"c"}', 0)
+    expect([challenge.status, challenge.json()]).toEqual([200, { challenge: 'c' }])
+    const old = await send('{"event_id":"E1"}', 3_600)
+    expect([old.status, old.json().detail]).toEqual([401, expect.stringContaining('more than 300 s')])
+    expect(await runsOf('Slacked')).toBe(0)
+    const [one, two] = [await send('{"event_id":"E1"}', 0), await send('{"event_id":"E1"}', 1)]
+    expect([one.status, two.json().id]).toEqual([202, one.json().id])
+  })
+
+  test('a signed address is the public one of the server', async () => {
+    const signature = hmac('mysecret', 'http://localhost:7420/webhooks/square{}', 'base64')
+    const answer = await hook('POST', '/square', '{}', { 'x-square-hmacsha256-signature': signature })
+    expect(answer.status).toBe(202)
+  })
+
+  test('a token in a header lets in and stays out of the run', async () => {
+    const answer = await hook('POST', '/gitlab', undefined, { 'x-gitlab-token': 'mysecret', 'x-gitlab-event': 'Push' })
+    expect(answer.status).toBe(200)
+    expect(answer.text).toContain('Push')
+    expect(answer.text).not.toContain('mysecret')
+    expect((await hook('POST', '/gitlab', undefined, { 'x-gitlab-token': 'mysecre' })).status).toBe(401)
+  })
+})
+
+test('a map sees the parts of the request by their names', async () => {
+  const answer = await hook('POST', '/parts/7?q=x', { n: 5 }, { 'x-a': 'y' })
+  expect([answer.status, answer.json()]).toEqual([200, { all: [5, '7', 'x', 'y'] }])
 })
