@@ -99,12 +99,15 @@ export class Batch {
 
   /** The write; the same nonce each time, by which the store knows one that has landed already. */
   write(rid: number, epoch: number): RunWrite {
-    this.#nonce ??= nonce(epoch, this.records[0]?.seq)
+    this.#nonce ??= nonce(epoch, this.records.length > 0)
     return { ...this.body(), rid, epoch, nonce: this.#nonce }
   }
 }
 
-/** Distinct for each write of a run: its first record, or, without any, chance. */
-function nonce(epoch: number, seq: number | undefined): string {
-  return seq === undefined ? `${epoch}-${randomUUID()}` : `${epoch}-${seq}`
+/**
+ * Distinct for each write of a run. It stands in the journal, so it is short where the number of the first record tells
+ * writes apart as well: chance is needed only against another write in the same place, which must not pass for this one.
+ */
+function nonce(epoch: number, hasRecords: boolean): string {
+  return hasRecords ? `${epoch}-${Math.floor(Math.random() * 2 ** 40).toString(36)}` : `${epoch}-${randomUUID()}`
 }

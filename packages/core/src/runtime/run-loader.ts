@@ -34,6 +34,8 @@ export interface LoaderOptions {
 export interface LoaderHost extends RunShell {
   find(rid: number): RunActor | null
   arrived(run: RunActor): void
+  /** True when the run is being stored by this process; it is brought again when that is done. */
+  defersToStart(runId: string, rid: number, why: WakeReason): boolean
   comeAgain(rid: number, why: WakeReason): void
   queueGrew(rids: readonly number[]): void
   queueShrank(): void
@@ -49,6 +51,11 @@ export class RunLoader {
   readonly #loading = new Map<number, StoredMessage[]>()
   /** Runs that could not be brought back; they are left alone until somebody takes care of them. */
   readonly #held = new Set<number>()
+
+  /** Runs that were started here while they were being loaded. */
+  readonly #superseded = new Set<number>()
+  /** Queued runs that something else than a claim has taken out of the queue. */
+  readonly #unqueued = new Set<number>()
 
   constructor(options: LoaderOptions, host: LoaderHost) {
     this.#options = options
@@ -81,7 +88,9 @@ export class RunLoader {
 
   /** Loads a run, unless that is being done. Never rejects: what goes wrong is logged, and tried again or held. */
   async bring(rid: number, why: WakeReason): Promise<void> {
-    if (this.#host.find(rid) !== null) return
+    // A claim takes a run out of the queue; a cancel that took it out before has counted that already.
+    if (why === 'claimed' && this.#unqueued.delete(rid)) this.#host.queueGrew([rid])
+    if (this.#host.find(rid) !== null) return this.#catchUp(rid)
     if (this.#loading.has(rid)) {
       // Claimed again while its earlier turn is still ending: this one follows.
       this.#host.comeAgain(rid, why)
@@ -94,8 +103,31 @@ export class RunLoader {
       if (error instanceof RunHeldError) await this.#hold(rid, error)
       else this.#again(rid, why, error)
     } finally {
+      this.#superseded.delete(rid)
       this.#loading.delete(rid)
       this.#host.pump()
+    }
+  }
+
+  /** The run has come into memory in another way: what is being loaded is out of date. */
+  supersede(rid: number): void {
+    if (this.#loading.has(rid)) this.#superseded.add(rid)
+  }
+
+  /** Then the run is brought again: it is told what came meanwhile, or loaded anew if it has left the memory by now. */
+  #isSuperseded(rid: number, why: WakeReason): boolean {
+    const superseded = this.#superseded.delete(rid)
+    if (superseded) this.#host.comeAgain(rid, why)
+    return superseded
+  }
+
+  /** A run that has come into memory while it was to be brought there: it is told what it may have missed. */
+  async #catchUp(rid: number): Promise<void> {
+    this.#host.find(rid)?.subscriptions.offer()
+    try {
+      for (const message of (await this.#options.store.load(rid))?.messages ?? []) await this.#host.pass(message)
+    } catch (error) {
+      this.#again(rid, 'wake', error)
     }
   }
 
@@ -105,13 +137,14 @@ export class RunLoader {
     const stored = await store.load(rid)
     if (stored === null || TERMINAL.has(stored.row.status) || host.stopping) return
     const { row } = stored
+    if (host.defersToStart(row.id, rid, why) || this.#isSuperseded(rid, why)) return
     if (row.status === 'queued' && why !== 'claimed' && why !== 'cancel') return
-    if (row.status === 'queued') host.queueShrank()
+    if (row.status === 'queued') this.#takeOutOfQueue(rid)
     if (row.status === 'waiting' && givesSlotBack(stored)) return this.#queueAgain(rid)
     const crashes = row.status === 'running' && why === 'interrupted' ? row.crashCount + 1 : null
     if (crashes !== null && (await this.#countCrash(row, crashes)) === 'untouchable') return
     const revived = await reviveRun(host, this.#options, stored)
-    if (host.stopping) return
+    if (host.stopping || this.#isSuperseded(rid, why)) return
     if (crashes !== null) revived.run.countCrash(crashes)
     const late = this.#loading.get(rid) ?? []
     this.#loading.delete(rid)
@@ -119,6 +152,17 @@ export class RunLoader {
     if (crashes !== null && isCrashLoop(crashes)) holdInterrupted(revived.run, crashes, clock.now())
     else resumeRun(revived, clock.now())
     for (const message of late) await host.pass(message)
+  }
+
+  /** A queued run is cancelled. Until that is stored it may be claimed as well, which would count it twice. */
+  #takeOutOfQueue(rid: number): void {
+    for (const known of this.#unqueued) {
+      // With its first write, and then with its leaving, a run has left the queue for good.
+      if (this.#host.find(known) === null && !this.#loading.has(known)) this.#unqueued.delete(known)
+    }
+    if (this.#unqueued.has(rid)) return
+    this.#unqueued.add(rid)
+    this.#host.queueShrank()
   }
 
   /**

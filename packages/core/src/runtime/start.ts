@@ -106,7 +106,7 @@ export class Starter {
 
   async #store(prepared: PreparedRun, actor: RunActor): Promise<StartOutcome> {
     const { worker, blobs } = this.#options
-    worker.reserve()
+    worker.reserve(prepared.run.id)
     let admitted = false
     try {
       const batch = actor.takeFirst()
@@ -121,7 +121,7 @@ export class Starter {
       this.#begin(actor, batch, outcome)
       return { kind: 'accepted', id: run.id, rid: outcome.rid }
     } finally {
-      if (!admitted) worker.release()
+      if (!admitted) worker.release(prepared.run.id)
     }
   }
 

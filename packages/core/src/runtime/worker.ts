@@ -68,6 +68,8 @@ export class Worker implements RunShell, LoaderHost {
   #scheduled: RunActor[] = []
   #flush: ReturnType<typeof setImmediate> | null = null
   #reserved = 0
+  /** Runs that are being stored, by their public id, and what has woken one meanwhile. */
+  readonly #starting = new Map<string, { readonly rid: number; readonly why: WakeReason } | null>()
   #queued = 0
   #mayClaim = false
   /** Where the pass over interrupted runs has come to; null when it is done. */
@@ -104,8 +106,9 @@ export class Worker implements RunShell, LoaderHost {
     return this.#active.size + this.#loader.size + this.#reserved
   }
 
+  /** Every run counts once when it is queued and once when it is taken, and either may be heard of first. */
   get queued(): number {
-    return this.#queued
+    return Math.max(0, this.#queued)
   }
 
   /** Steps completed since the start of the process. */
@@ -150,12 +153,14 @@ export class Worker implements RunShell, LoaderHost {
   // --- Room and queue -------------------------------------------------------------------------------------------------
 
   /** Keeps room for a run that is about to be stored; `admit` or `release` must follow. */
-  reserve(): void {
+  reserve(runId: string): void {
     this.#reserved++
+    this.#starting.set(runId, null)
   }
 
-  release(): void {
+  release(runId: string): void {
     this.#reserved--
+    this.#hasStarted(runId)
     this.pump()
   }
 
@@ -164,6 +169,23 @@ export class Worker implements RunShell, LoaderHost {
     this.#reserved--
     this.#own?.set(rid, null)
     this.#active.set(rid, run)
+    this.#loader.supersede(rid)
+    this.#hasStarted(run.runId)
+  }
+
+  /** Whether the run is being stored by this process, which then has it in memory: it must not be loaded beside that. */
+  defersToStart(runId: string, rid: number, why: WakeReason): boolean {
+    const starting = this.#starting.has(runId)
+    if (starting) this.#starting.set(runId, { rid, why })
+    return starting
+  }
+
+  #hasStarted(runId: string): void {
+    const wake = this.#starting.get(runId)
+    this.#starting.delete(runId)
+    if (wake === null || wake === undefined) return
+    this.comeAgain(wake.rid, wake.why)
+    queueMicrotask(() => this.pump())
   }
 
   /** A run that was stored is in memory. */
@@ -173,7 +195,7 @@ export class Worker implements RunShell, LoaderHost {
 
   /** A queued run has been taken by something else than a claim. */
   queueShrank(): void {
-    this.#queued = Math.max(0, this.#queued - 1)
+    this.#queued--
   }
 
   /** The run comes again when its present turn of loading is over. */
@@ -190,7 +212,9 @@ export class Worker implements RunShell, LoaderHost {
   queueChildren(parent: RunActor): void {
     const children = async (): Promise<void> => {
       const rows = await this.store.listRuns({ tenant: parent.tenant, parentRid: parent.rid, limit: 10_000 })
-      this.queueGrew(rows.map((row) => row.rid))
+      // One whose key was full was never queued; its parent has a message that says so.
+      this.queueGrew(rows.filter((row) => row.error?.code !== 'concurrency_full').map((row) => row.rid))
+      for (const message of (await this.store.load(parent.rid))?.messages ?? []) await this.pass(message)
     }
     this.inBackground(children())
   }
@@ -375,7 +399,7 @@ export class Worker implements RunShell, LoaderHost {
     const only = this.#own === null ? undefined : [...this.#own.keys()]
     const rows = await this.store.claim(room, this.clock.now(), only)
     crashPoint('claim.after')
-    this.#queued = Math.max(0, this.#queued - rows.length)
+    this.#queued -= rows.length
     // Nothing could be claimed: the keys of what is queued are held. The end of a run is the next chance.
     if (rows.length === 0) this.#mayClaim = false
     for (const row of rows) void this.#loader.bring(row.rid, 'claimed')
