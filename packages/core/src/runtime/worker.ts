@@ -240,7 +240,11 @@ export class Worker implements RunShell, LoaderHost {
     if (this.#own !== null && !this.#own.has(rid)) return
     const run = this.#active.get(rid)
     if (run !== undefined) run.subscriptions.offer()
-    else if (!this.#loader.isHeld(rid)) this.#wakes.set(rid, why)
+    else if (!this.#loader.isHeld(rid)) {
+      // A cancel frees room, so it does not wait for any.
+      if (why === 'cancel' && !this.#stopping && !this.#loader.isLoading(rid)) void this.#loader.bring(rid, why)
+      else this.#wakes.set(rid, why)
+    }
     this.pump()
   }
 
