@@ -153,6 +153,8 @@ export class SqliteConnection {
       const worker = this.#worker
       this.#dropWorker()
       void worker?.terminate()
+      // Nor does one that computes on keep a process alive that has nothing else to do.
+      worker?.unref()
       this.#next()
     }, INTERRUPT_GRACE_MS)
   }

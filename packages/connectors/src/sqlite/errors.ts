@@ -33,8 +33,16 @@ export const ERRORS = {
   sqlite_full: { status: 507, retryable: true, summary: 'The disk or the database is full; nothing was written.' },
   sqlite_corrupt: { status: 500, retryable: false, summary: 'The database file is damaged.' },
   sqlite_failed: { status: 500, retryable: true, summary: 'SQLite reported another error, such as a failing disk.' },
-  sqlite_too_many_rows: { status: 413, retryable: false, summary: 'A query has more rows than `max_rows`.' },
-  sqlite_too_large: { status: 413, retryable: false, summary: 'The rows of a result are together larger than 32 MiB.' },
+  sqlite_too_many_rows: {
+    status: 413,
+    retryable: false,
+    summary: 'A query has more rows than `max_rows`, or a write returns more than 100,000.',
+  },
+  sqlite_too_large: {
+    status: 413,
+    retryable: false,
+    summary: 'The rows of a result are together larger than 32 MiB, or one text or blob larger than 96 MiB.',
+  },
   sqlite_aborted: { status: 499, retryable: true, summary: 'A statement was interrupted and rolled back.' },
 } as const satisfies Record<string, ErrorSpec>
 

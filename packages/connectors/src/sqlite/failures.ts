@@ -11,7 +11,7 @@ const CODES: { readonly [primary: number]: SqliteErrorCode } = {
   11: 'sqlite_corrupt',
   13: 'sqlite_full',
   14: 'sqlite_open',
-  18: 'sqlite_params',
+  18: 'sqlite_too_large',
   19: 'sqlite_constraint',
   20: 'sqlite_params',
   23: 'sqlite_denied',
@@ -36,6 +36,7 @@ const HINTS: { readonly [code in SqliteErrorCode]?: string } = {
     'ATTACH, PRAGMA with a value and transactions of your own are not allowed; see the settings of the connection.',
   sqlite_full: 'Make room on the disk; nothing was written.',
   sqlite_open: 'Check that the file exists, is a database and may be read and written.',
+  sqlite_too_large: 'A text or blob may have 96 MiB, a whole result 32 MiB. Read or write it in parts (substr).',
   sqlite_read_only: '`sqlite.query` only reads: use `sqlite.execute`, and check `read_only` of the connection.',
 }
 

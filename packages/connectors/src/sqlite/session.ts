@@ -10,7 +10,12 @@ import { hasStatement, inspectSql, isVacuum, quoteName, type StatementText } fro
 import { fromColumn, toBinding, type Binding } from './values.ts'
 
 const MAX_CACHED_STATEMENTS = 200
+/** Of all rows that one operation answers. */
 const MAX_RESULT_CHARACTERS = 32 * 1024 * 1024
+/** Rows that the statements of one write may return. */
+const MAX_RETURNED_ROWS = 100_000
+/** A text or blob that SQLite handles at all; its own limit is 1 GB. UTF-8 takes up to three bytes a character. */
+const MAX_CELL_BYTES = 3 * MAX_RESULT_CHARACTERS
 const ROWS_BETWEEN_CHECKS = 64
 /** A repeated attempt comes within minutes or days; a key is kept for this long. */
 const KEEP_KEYS_MS = 30 * 86_400_000
@@ -57,6 +62,9 @@ export class Session {
   #own = true
   #queryOnly = false
   #hasKeyTable = false
+  /** What the operation under way has to answer so far. */
+  #resultRows = 0
+  #resultCharacters = 0
 
   constructor(options: SessionOptions, interrupted: () => boolean, now: () => number) {
     this.#interrupted = interrupted
@@ -67,6 +75,7 @@ export class Session {
       allowExtension: false,
       enableForeignKeyConstraints: true,
       enableDoubleQuotedStringLiterals: false,
+      limits: { length: MAX_CELL_BYTES },
     })
     this.#db.enableDefensive(true)
     if (options.journalMode !== null) this.#db.exec(`PRAGMA journal_mode = ${options.journalMode}`)
@@ -83,6 +92,8 @@ export class Session {
   }
 
   run(operation: Operation, key: string | null): Json {
+    this.#resultRows = 0
+    this.#resultCharacters = 0
     switch (operation.kind) {
       case 'query':
         return this.#query(operation.statement, operation.maxRows)
@@ -228,7 +239,7 @@ export class Session {
     this.#check()
     const prepared = this.#prepare(statement.text)
     const counted = COUNTED.has(prepared.text.verb)
-    const rows = prepared.columns.length === 0 ? [] : this.#rows(prepared, statement, Infinity)
+    const rows = prepared.columns.length === 0 ? [] : this.#rows(prepared, statement, MAX_RETURNED_ROWS)
     if (prepared.columns.length === 0) prepared.statement.run(...bindings(prepared.text, statement))
     const { changed, id } = this.#ownWork(() => this.#statement(COUNTS).get()) as { changed: bigint; id: bigint }
     const inserted = counted && changed > 0n && /^(INSERT|REPLACE)$/.test(prepared.text.verb)
@@ -242,22 +253,17 @@ export class Session {
 
   #rows(prepared: Prepared, statement: Statement, maxRows: number): Row[] {
     const rows: Row[] = []
-    let size = 0
     for (const values of prepared.statement.iterate(...bindings(prepared.text, statement))) {
       if (rows.length % ROWS_BETWEEN_CHECKS === 0) this.#check()
-      if (rows.length >= maxRows) {
-        throw new Failure(
-          'sqlite_too_many_rows',
-          `The query has more than ${maxRows} rows. Add LIMIT (and read in pages by key), or raise max_rows.`,
-        )
-      }
+      if (this.#resultRows >= maxRows) throw tooManyRows(prepared.text, maxRows)
+      this.#resultRows += 1
       const row: Row = {}
       for (const [index, column] of prepared.columns.entries()) {
         const value = fromColumn((values as unknown as unknown[])[index])
-        size += column.length + lengthOf(value)
+        this.#resultCharacters += column.length + lengthOf(value)
         setOwn(row, column, value)
       }
-      if (size > MAX_RESULT_CHARACTERS) {
+      if (this.#resultCharacters > MAX_RESULT_CHARACTERS) {
         throw new Failure(
           'sqlite_too_large',
           'The rows are together larger than 32 MiB. Read fewer columns, or in pages.',
@@ -380,6 +386,13 @@ function bindings(text: StatementText, { params }: Statement): Binding[] {
     Object.entries(given).map(([name, value]) => [name, toBinding(value, `Parameter :${name}`)]),
   )
   return [named as unknown as Binding]
+}
+
+function tooManyRows({ verb }: StatementText, maxRows: number): Failure {
+  const remedy = COUNTED.has(verb)
+    ? 'Return fewer columns and rows, or leave RETURNING out; nothing was written.'
+    : 'Add LIMIT (and read in pages by key), or raise max_rows.'
+  return new Failure('sqlite_too_many_rows', `There are more than ${maxRows} rows. ${remedy}`)
 }
 
 /** Columns of the same name would hide each other: the second `id` is `id_2`. */

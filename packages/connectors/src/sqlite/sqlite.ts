@@ -170,9 +170,12 @@ stored as 1 and 0. Lists are for \`in (\${list})\`; store other data as text wit
 **Threads.** Each connection has a worker thread (about 8 MB), so a slow query never holds up other runs; its statements run one
 after the other. A step that is cancelled or times out ends at once: its statement stops at the next row, and what it changed is
 rolled back. SQLite cannot be stopped while it computes without giving a row; such a thread works on until the statement ends,
-without committing anything, and the connection goes on in a new one.
+without committing anything, and the connection goes on in a new one. Only an in-memory database, which lives in its thread, keeps
+later statements waiting until that one ends.
 
-**Limits.** 10,000 rows a query unless \`max_rows\` says otherwise (at most 100,000), 32 MiB a result. One statement per text. \`ATTACH\`,
+**Limits.** 10,000 rows a query unless \`max_rows\` says otherwise (at most 100,000), 100,000 rows by \`RETURNING\`, 32 MiB for all rows
+that an action answers, 96 MiB for one text or blob. Rows are read one by one, so what is past a limit is never held in memory; the
+error says so, and a write is rolled back. One statement per text. \`ATTACH\`,
 \`PRAGMA\` with a value and transactions of your own are refused; the file is inside the project folder.`
 
 /** SQLite databases: `sqlite_query`, `sqlite_execute`, `sqlite_transaction`, `sqlite_batch_insert`, `sqlite_batch_update`. */
