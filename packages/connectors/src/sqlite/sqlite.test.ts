@@ -191,6 +191,32 @@ describe('queries', () => {
   })
 })
 
+describe('what would not fit into memory', () => {
+  const COUNT = 'with recursive c(n) as (select 1 union all select n + 1 from c where n < 100001)'
+
+  test('a cell is never read whole', async () => {
+    const client = await connect()
+    const error = await failure(call(client, 'query', { query: 'select zeroblob(200000000) as cell' }))
+    expect(error).toMatchObject({ code: 'sqlite_too_large', retryable: false })
+    expect(error.message).toContain('substr')
+    expect(await all(client, 'select length(zeroblob(1000)) n')).toEqual([{ n: 1000 }])
+  })
+
+  test('rows of all statements of a write count together, and it is rolled back', async () => {
+    const client = await connect()
+    await call(client, 'execute', { query: 'create table t (n integer, text text)' })
+    const rows = `insert into t ${COUNT} select n, 'x' from c`
+    const many = await failure(call(client, 'execute', { query: `${rows} returning n` }))
+    expect(many).toMatchObject({ code: 'sqlite_too_many_rows' })
+    expect(many.message).toContain('nothing was written')
+    const half = `insert into t (text) values (replace(hex(zeroblob(9000000)), '00', 'yy')) returning text`
+    const large = await failure(call(client, 'transaction', { queries: [half, half] }))
+    expect(large).toMatchObject({ code: 'sqlite_too_large' })
+    expect(await all(client, 'select count(*) n from t')).toEqual([{ n: 0 }])
+    expect(await call(client, 'execute', { query: rows })).toMatchObject({ rows_affected: 100_001 })
+  })
+})
+
 describe('writes', () => {
   test('execute answers rows_affected, last_insert_id and what RETURNING returned', async () => {
     const client = await users()
