@@ -123,6 +123,19 @@ test('private addresses are denied in every spelling, with what, why and how to 
     '10.0.0.1',
     '[fd00::1]',
     '[fe80::1]',
+    // What URL makes of other letters and escapes is judged, never what was written.
+    '0177.0.0.1',
+    '127.0.0.1.',
+    'LOCALHOST',
+    '１２７.0.0.1',
+    '①②⑦.0.0.1',
+    'ⓛocalhost',
+    '%31%32%37.0.0.1',
+    '127。0。0。1',
+    '[::127.0.0.1]',
+    '[0:0:0:0:0:ffff:a9fe:a9fe]',
+    '[2001::1]',
+    '[64:ff9b:1::a00:1]',
   ]
   for (const host of spellings) {
     const error = await failure(strict.request({ method: 'GET', url: `http://${host}:${server.port}/x?token=s3cret` }))
@@ -340,6 +353,13 @@ test('headers cannot begin other headers or change the framing', async () => {
   expect(server.requests).toEqual([])
   await send({ host: `127.0.0.1:${server.port}`, 'content-length': '5' })
   expect(server.requests).toHaveLength(1)
+})
+
+test('a resolver that never answers is a timeout too', async () => {
+  const stuck = egress({ allow: [] }, { resolve: () => new Promise(() => undefined) })
+  const error = await failure(stuck.request({ method: 'GET', url: 'http://slow.example', timeoutMs: 20 }))
+  expect(error).toMatchObject({ code: 'egress_timeout' })
+  expect(error.message).toContain('connecting')
 })
 
 test('a server that never answers, or never ends, is a timeout that says where it was', async () => {
