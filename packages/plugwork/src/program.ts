@@ -112,11 +112,10 @@ const projectOptions = (command: Command): Command =>
 
 const inputOptions = (command: Command): Command =>
   command
-    .option(
-      '-i, --input <name=value>',
-      'an input; typed by the flow, `name=@file` reads a file (repeatable)',
-      collect,
-      [],
+    .addOption(
+      new Option('-i, --input <name=value>', 'an input; typed by the flow, `name=@file` reads a file (repeatable)')
+        .argParser(collect)
+        .default([], 'none'),
     )
     .option('--inputs <file>', 'all inputs as a JSON object; `-` is stdin')
 
@@ -174,7 +173,7 @@ function addAuthoring(program: Command, add: Add): void {
       usage: 'eval <expression>',
       summary: 'Evaluate an expression as a step would.',
       details:
-        'With `${ }` the text is read as the value of a key (text around it is kept), without as the expression itself.\n' +
+        'With `${ }` the text is read as the value of a key (text around it is kept), without as the expression itself. ' +
         'The top-level keys of the data are the names in scope.',
       example: `echo '{"items":[{"price":12},{"price":5}]}' | plugwork eval 'items.map(i => i.price).sum()' --data -`,
       configure: (command) =>
@@ -218,9 +217,9 @@ function addRunning(program: Command, add: Add): void {
       usage: 'run <file>',
       summary: 'Run a flow in this process and print its outputs.',
       details:
-        'The run is stored in the project (.plugwork): kill the process and `plugwork runs resume ID` goes on. A run that\n' +
-        'parks (approval, event, long wait) is left waiting, exit code 0, and how to go on is printed. Ctrl-C leaves the run\n' +
-        'resumable (exit code 130).',
+        'The run is stored in the project (.plugwork): kill the process and `plugwork runs resume ID` goes on. A run that ' +
+        'parks (approval, event, long wait) is left waiting, exit code 0, and how to go on is printed. Ctrl-C ' +
+        'leaves the run resumable (exit code 130).',
       example:
         'plugwork run flow.yaml -i name=Ada -i count=3 --trace\nplugwork run flow.yaml --inputs order.json --json',
       configure: (command) => jsonOption(progressOptions(storeOptions(inputOptions(command)))),

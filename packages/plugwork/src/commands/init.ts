@@ -1,6 +1,6 @@
 /** `plugwork init`: a new project from a template. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { basename, join, resolve } from 'node:path'
+import { basename, join, resolve, sep } from 'node:path'
 import { flowJsonSchema } from '@plugwork/core'
 import { PACKAGE_DIRECTORY, readBuild } from '../build.ts'
 import type { Context } from '../context.ts'
@@ -23,7 +23,7 @@ export async function init(context: Context, name: string | undefined, options: 
   const directory = resolve(context.workingDirectory, name ?? '.')
   if (existsSync(directory) && readdirSync(directory).some((entry) => entry !== '.git') && !options.force) {
     throw new UsageError(
-      `${showPath(context, directory)} is not empty.`,
+      `${directory === context.workingDirectory ? 'This folder' : showPath(context, directory)} is not empty.`,
       'Name another folder, or give --force: files that are there are kept.',
     )
   }
@@ -72,7 +72,7 @@ function copyTemplate(template: string, directory: string): string[] {
     if (!entry.isFile()) continue
     const inside = join(entry.parentPath, entry.name).slice(source.length + 1)
     // What a check or run left in the template itself.
-    if (inside.startsWith('.plugwork')) continue
+    if (inside.split(sep).includes('.plugwork')) continue
     const target = RENAMED[inside] ?? inside
     const path = join(directory, target)
     if (existsSync(path)) continue

@@ -64,7 +64,8 @@ export async function start(context: Context, name: string | undefined, options:
       context.noteStyle.dim(`Stopping: running steps get ${GRACE_MS / 1000} s. Ctrl-C again to leave at once.`),
     )
     const { unfinished } = await server.close(GRACE_MS)
-    context.ending.threadsLeft = unfinished > 0
+    // A statement that was given up, of a run that has ended since, may compute on.
+    context.ending.threadsLeft = true
     server = null
     const left = unfinished === 0 ? '' : `; ${count(unfinished, 'run')} will go on at the next start`
     context.note(context.noteStyle.dim(`Stopped${left}.`))
@@ -198,6 +199,9 @@ function followFiles(context: Context, project: Project): void {
     const fresh = project.problems.filter((problem) => !known.has(JSON.stringify(problem)))
     known = new Set(project.problems.map((problem) => JSON.stringify(problem)))
     noteProblems(context, project.directory, fresh)
+    if (fresh.some((problem) => problem.severity === 'error')) {
+      context.note(dim('  What was loaded last is still served.'))
+    }
   })
 }
 
