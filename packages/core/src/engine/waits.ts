@@ -2,7 +2,7 @@
 import { ExpressionError } from '../expression/error.ts'
 import type { Value } from '../expression/value.ts'
 import { PlugworkError } from '../error.ts'
-import { parseDuration } from '../flow/duration.ts'
+import { parseDuration, parseTime } from '../flow/duration.ts'
 import type { Json } from '../json.ts'
 import { isTrue, textOf } from './code.ts'
 import type { Rendered } from './code.ts'
@@ -91,21 +91,13 @@ function durationOf(rendered: Rendered, view: View): number {
   return milliseconds
 }
 
-/** A date, or a date and time with its zone: what has no zone would mean another time on another machine. */
-const TIME = /^\d{4}-\d\d-\d\d(?:[Tt ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:[Zz]|[+-]\d\d:?\d\d))?$/
-
 function timeOf(value: Json): number {
-  const time =
-    typeof value === 'number'
-      ? value
-      : typeof value === 'string' && TIME.test(value)
-        ? Date.parse(value.replace(' ', 'T'))
-        : NaN
-  if (!Number.isFinite(time)) {
+  const time = parseTime(value)
+  if (time === null) {
     const hint = 'Write ISO 8601 text with its zone, such as `2026-03-01T09:00:00Z`, or milliseconds since 1970.'
     throw new PlugworkError('bad_time', `${shown(value)} is not a time. ${hint}`)
   }
-  return Math.ceil(time)
+  return time
 }
 
 function shown(value: Json): string {

@@ -3,7 +3,7 @@ import { closest } from '../expression/suggest.ts'
 import { findAction } from './actions.ts'
 import type { CatalogAction } from './catalog.ts'
 import type { Compilation } from './compilation.ts'
-import { childPlace, listItems, type Place } from './place.ts'
+import { childPlace, listItems, wordOf, type Place } from './place.ts'
 import type { ActionNode, Plan, SubflowNode, TaskNode } from './plan.ts'
 import { list } from './read.ts'
 import type { Scope } from './scope.ts'
@@ -197,7 +197,7 @@ export class ReferenceChecker {
     const names = schema === undefined ? undefined : outputNames(schema)
     if (names === undefined || outputs === undefined) return
     for (const item of Array.isArray(outputs.value) ? listItems(outputs) : [outputs]) {
-      const name = String(item.value)
+      const name = wordOf(item.value)
       if (names.includes(name)) continue
       this.#report('PW1042', item, `${of} has no output \`${name}\`; there are ${list(names)}.`, name, names)
     }

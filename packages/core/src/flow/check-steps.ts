@@ -7,6 +7,9 @@ import {
   NEVER,
   NULL,
   NUMBER,
+  STRING,
+  arrayOf,
+  describeType,
   describeWithArticle,
   mayBeNull,
   membersOf,
@@ -20,9 +23,20 @@ import {
 } from '../expression/type.ts'
 import type { ReferenceChecker } from './check-references.ts'
 import type { Compilation } from './compilation.ts'
+import { parseTime } from './duration.ts'
 import { SCOPE_NAMES } from './grammar.ts'
-import { childPlace, rootPlace, type Place } from './place.ts'
-import type { Block, LoopNode, ParallelNode, PlanNode, RepeatNode, SetNode, SwitchNode, TryNode } from './plan.ts'
+import { childPlace, rootPlace, wordOf, type Place } from './place.ts'
+import type {
+  Block,
+  LoopNode,
+  ParallelNode,
+  PlanNode,
+  RepeatNode,
+  SetNode,
+  SwitchNode,
+  Template,
+  TryNode,
+} from './plan.ts'
 import { ERROR_TYPE, nullable, type Scope } from './scope.ts'
 import { effectType, loopType, outputSchema, repeatType, waitType } from './step-types.ts'
 import { reportWord } from './step-base.ts'
@@ -37,6 +51,9 @@ export interface BlockContext {
   /** Whether an error is being handled here. */
   readonly handlesError: boolean
 }
+
+/** `10s`, or a number: of seconds for a duration, of milliseconds since 1970 for a time. */
+const DURATION = union(STRING, NUMBER)
 
 /** A branch, and what is known where it is taken. */
 interface Branch {
@@ -159,8 +176,8 @@ export class StepChecker {
   /** In a sequence `depends_on` is only checked; branches of `parallel` it orders. */
   #dependsOn(node: PlanNode, scope: Scope): void {
     for (const name of this.#c.origins.dependsOn(node.path)) {
-      if (scope.find(String(name.value))?.isStep === true) continue
-      this.#c.report('PW1039', name, `\`${String(name.value)}\` is no step that can have run before this one.`)
+      if (scope.find(wordOf(name.value))?.isStep === true) continue
+      this.#c.report('PW1039', name, `\`${wordOf(name.value)}\` is no step that can have run before this one.`)
     }
   }
 
@@ -244,16 +261,57 @@ export class StepChecker {
 
   #wait(node: Extract<PlanNode, { kind: 'wait' }>, scope: Scope): Type {
     const { wait } = node
-    const templates = wait.kind === 'delay' ? [wait.duration] : wait.kind === 'until' ? [wait.until] : [wait.timeout]
-    if (wait.kind === 'event') templates.push(wait.event)
-    if (wait.kind === 'approval') templates.push(wait.title, wait.assignees)
-    for (const template of templates) {
-      if (template !== undefined) this.#stored(this.#values.template(template, scope), this.#place(node), 'The wait')
+    const texts = arrayOf(STRING)
+    const parts: readonly (readonly [string, Template | undefined, Type])[] =
+      wait.kind === 'delay'
+        ? [['The duration of `wait`', wait.duration, DURATION]]
+        : wait.kind === 'until'
+          ? [['`until`', wait.until, DURATION]]
+          : [
+              ['`timeout`', wait.timeout, DURATION],
+              ['`event`', wait.kind === 'event' ? wait.event : undefined, ANY],
+              ['`title`', wait.kind === 'approval' ? wait.title : undefined, ANY],
+              ['`assignees`', wait.kind === 'approval' ? wait.assignees : undefined, union(STRING, texts)],
+            ]
+    for (const [what, template, expected] of parts) {
+      if (template === undefined) continue
+      const type = this.#values.template(template, scope)
+      this.#stored(type, this.#place(node), 'The wait')
+      this.#expect(template, type, { what, expected, node })
+    }
+    if (wait.kind === 'until' && wait.until.kind === 'literal' && !this.#c.origins.isBroken(wait.until)) {
+      if (parseTime(wait.until.value) === null) {
+        this.#c.report(
+          'PW1013',
+          this.#c.origins.place(wait.until) ?? this.#place(node),
+          '`until` is no point in time.',
+          {
+            suggestion: 'write `2026-03-01T09:00:00Z`, with its zone, or milliseconds since 1970',
+          },
+        )
+      }
     }
     if (wait.kind === 'event' && wait.match !== undefined) {
       this.#values.expression(wait, 'match', scope.child().addName('event', ANY), 'condition')
     }
     return waitType(node)
+  }
+
+  /** Reports a value that can only fail where it is used. */
+  #expect(
+    template: Template,
+    type: Type,
+    { what, expected, node }: { readonly what: string; readonly expected: Type; readonly node: PlanNode },
+  ): void {
+    const place = this.#c.origins.place(template) ?? this.#place(node)
+    if (type.kind === 'secret' || type.kind === 'any' || this.#c.origins.isBroken(template)) return
+    if (!membersOf(type).some((member) => overlaps(member, expected))) {
+      this.#c.report('PW1062', place, `${what} is ${describeType(expected)}, not ${describeWithArticle(type)}.`)
+    } else if (mayBeNull(type) && !mayBeNull(expected)) {
+      this.#c.report('PW1068', place, `${what} is ${describeType(expected)}, but this may be null.`, {
+        suggestion: 'give a value for null with `??`',
+      })
+    }
   }
 
   /**

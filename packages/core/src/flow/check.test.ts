@@ -223,6 +223,22 @@ describe('the checker never throws', () => {
     )
   })
 
+  test('on a map with a `toString` of its own where a word is expected', () => {
+    const odd = '{ toString: 1 }'
+    const { problems } = checkFlow(
+      `
+flow: Odd
+inputs: [{ name: a, type: ${odd}, enum: [${odd}] }, { name: b, type: [${odd}], required: ${odd}, pattern: ${odd} }]
+triggers: [{ type: ${odd} }]
+steps:
+  - { depends_on: [${odd}], task: Charge, inputs: { amount: ${odd} }, outputs: [${odd}] }
+  - { parallel: [{ depends_on: [${odd}], set: { a: 1 } }] }
+`,
+      CATALOG,
+    )
+    expect(problems.length).toBeGreaterThan(5)
+  })
+
   test('on a good flow with a piece cut out or put in', () => {
     const text = read('every-step.yaml')
     const piece = fc.constantFrom(

@@ -18,7 +18,7 @@ import {
 } from '../expression/type.ts'
 import type { JsonSchema } from '../json.ts'
 import { resolveReference } from './parameters.ts'
-import { isPlainMap, type Place } from './place.ts'
+import { isPlainMap, wordOf, type Place } from './place.ts'
 import { list } from './read.ts'
 import { checkLimits, countLimits, matches } from './schema-limits.ts'
 import { knownValue, shapeOfObject, typeOfShape, type ListShape, type MapShape, type Shape } from './shape.ts'
@@ -118,7 +118,7 @@ const fits = (found: readonly Finding[]): boolean => !found.some(isError)
 function typeFinding(shape: Exclude<Shape, { kind: 'typed' }>, schema: JsonSchema, target: Conformity): Finding | null {
   const { type } = schema
   if (type === undefined) return null
-  const names = (Array.isArray(type) ? type : [type]).map(String)
+  const names = (Array.isArray(type) ? type : [type]).map(wordOf)
   if (names.some((name) => hasType(shape, name)) || (shape.kind === 'literal' && acceptsNull(shape.value, schema)))
     return null
   if (shape.kind === 'literal' && typeof shape.value === 'number' && names.includes('integer')) {
@@ -325,7 +325,7 @@ function namesOf(schema: JsonSchema, root: JsonSchema, depth = 0): ReadonlySet<s
   return names
 }
 
-const namesIn = (value: unknown): readonly string[] => (Array.isArray(value) ? value.map(String) : [])
+const namesIn = (value: unknown): readonly string[] => (Array.isArray(value) ? value.map(wordOf) : [])
 
 function missing(
   shape: MapShape,

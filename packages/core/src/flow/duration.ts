@@ -34,3 +34,17 @@ export function parseSize(value: unknown): number | null {
   const bytes = Math.round(Number(match[1]) * (unit ?? 1))
   return Number.isSafeInteger(bytes) ? bytes : null
 }
+
+/** A date, or a date and time with its zone: what has no zone would mean another time on another machine. */
+const TIME = /^\d{4}-\d\d-\d\d(?:[Tt ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:[Zz]|[+-]\d\d:?\d\d))?$/
+
+/** A point in time as milliseconds since 1970; null for what is none. */
+export function parseTime(value: unknown): number | null {
+  const time =
+    typeof value === 'number'
+      ? value
+      : typeof value === 'string' && TIME.test(value)
+        ? Date.parse(value.replace(' ', 'T'))
+        : NaN
+  return Number.isFinite(time) ? Math.ceil(time) : null
+}

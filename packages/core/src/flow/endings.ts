@@ -123,9 +123,10 @@ function oneTimeout(
 export function compileFail(c: Compilation, base: StepBase, place: Place | undefined): FailNode {
   if (place === undefined) return { ...base, kind: 'fail', rethrow: false }
   const fields = readFields(c, place, FAIL, '`fail`')
+  const unreadable = fields.rethrow === undefined && childPlace(place, 'rethrow') !== undefined
   if (fields.rethrow === true) {
     for (const key of ['message', 'code', 'data']) reportTwice(c, place, 'rethrow', key)
-  } else if (isPlainMap(place.value) && childPlace(place, 'message') === undefined) {
+  } else if (isPlainMap(place.value) && childPlace(place, 'message') === undefined && !unreadable) {
     c.report('PW1036', place, '`fail` needs a `message` that says what happened.', { key: true })
   }
   return {

@@ -63,3 +63,7 @@ export function describeValue(value: unknown): string {
   if (typeof value === 'string') return 'text'
   return `the ${typeof value} ${String(value)}`
 }
+
+/** A value where a word is expected. A map is no word, and may have a `toString` of its own. */
+export const wordOf = (value: unknown): string =>
+  typeof value === 'object' && value !== null ? describeValue(value) : String(value)

@@ -3,7 +3,7 @@ import { RE2JS } from 're2js'
 import { closest } from '../expression/suggest.ts'
 import type { JsonSchema } from '../json.ts'
 import type { Compilation } from './compilation.ts'
-import { isPlainMap, mapEntries, oneOrMany, type Place } from './place.ts'
+import { isPlainMap, mapEntries, oneOrMany, wordOf, type Place } from './place.ts'
 
 const JSON_TYPES: { readonly [type: string]: string | null } = {
   string: 'string',
@@ -35,7 +35,7 @@ export function normaliseSchema(schema: JsonSchema): JsonSchema {
   const result: { [key: string]: unknown } = {}
   for (const [key, value] of Object.entries(schema)) {
     if (key === 'type') {
-      const types = (Array.isArray(value) ? value : [value]).map((type) => jsonType(String(type)))
+      const types = (Array.isArray(value) ? value : [value]).map((type) => jsonType(wordOf(type)))
       if (types.includes(null)) continue
       result[key] = Array.isArray(value) ? types : types[0]
     } else if (NESTED.has(key) && isPlainMap(value)) result[key] = normaliseSchema(value)
@@ -86,7 +86,7 @@ function checkLimit(c: Compilation, key: string, place: Place): void {
   if (COUNTS.test(key) && !(Number.isSafeInteger(value) && Number(value) >= 0)) {
     c.report('PW1019', place, `\`${key}\` is a whole number, at least 0.`)
   }
-  if (key === 'pattern') checkPattern(c, place, String(place.value))
+  if (key === 'pattern') checkPattern(c, place, wordOf(place.value))
 }
 
 /** Patterns run on a linear-time engine: look-around and back-references are not in it. */
@@ -100,7 +100,7 @@ function checkPattern(c: Compilation, place: Place, pattern: string): void {
 }
 
 function checkType(c: Compilation, place: Place): void {
-  const name = String(place.value)
+  const name = wordOf(place.value)
   if (jsonType(name) !== undefined) return
   const near = closest(name, Object.keys(JSON_TYPES))
   c.report('PW1019', place, `There is no type \`${name}\`; the types are ${Object.keys(JSON_TYPES).join(', ')}.`, {

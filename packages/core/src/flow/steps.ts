@@ -3,7 +3,7 @@ import { canonical, type Compilation } from './compilation.ts'
 import { compileAction, compileEmit, compileSubflow, compileTask, readActionCall } from './effects.ts'
 import { compileExit, compileFail, compileWait } from './endings.ts'
 import { CASE, DEFAULT_CASE, EFFECT, REPEAT, STEPS, type Shape, type StepKind } from './grammar.ts'
-import { childPlace, describeValue, isPlainMap, listItems, oneOrMany, type Place } from './place.ts'
+import { childPlace, describeValue, isPlainMap, listItems, oneOrMany, wordOf, type Place } from './place.ts'
 import type {
   Block,
   IfNode,
@@ -260,7 +260,7 @@ function readParallel(c: Compilation, place: Place, position: Position): Paralle
 
 /** Indexes of the sibling branches that the steps of a branch name under `depends_on`. */
 function branchesBefore(c: Compilation, block: Block, own: number, ids: readonly ReadonlySet<string>[]): number[] {
-  const names = block.flatMap((node) => c.origins.dependsOn(node.path)).map((name) => String(name.value))
+  const names = block.flatMap((node) => c.origins.dependsOn(node.path)).map((name) => wordOf(name.value))
   return ids.flatMap((declared, index) => (index !== own && names.some((name) => declared.has(name)) ? [index] : []))
 }
 

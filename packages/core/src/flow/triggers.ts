@@ -15,7 +15,7 @@ import {
   type Shape,
   type TriggerKind,
 } from './grammar.ts'
-import { childPlace, describeValue, isPlainMap, mapEntries, type Place } from './place.ts'
+import { childPlace, describeValue, isPlainMap, mapEntries, wordOf, type Place } from './place.ts'
 import type { InputMapping, PlanTrigger, Template, WebhookAuth } from './plan.ts'
 import { list, readFields, type Fields } from './read.ts'
 import { broken, checkKey, compileTemplate, foldMap } from './template.ts'
@@ -68,7 +68,7 @@ function recognise(c: Compilation, place: Place): RecognisedTrigger | undefined 
   }
   const type = childPlace(place, 'type')
   if (type !== undefined) {
-    const kind = checkKind(c, type, String(type.value), false)
+    const kind = checkKind(c, type, wordOf(type.value), false)
     return kind === undefined ? undefined : { kind, options: place, form: 'beside' }
   }
   const entries = mapEntries(place)
@@ -211,7 +211,7 @@ function readAuth(c: Compilation, place: Place): WebhookAuth | undefined {
   const type = childPlace(place, 'type')
   const provider = childPlace(place, 'signature')
   if (type === undefined && typeof provider?.value === 'string') return readShortSignature(c, place)
-  const [key, inner] = type === undefined ? (mapEntries(place)[0] ?? []) : [String(type.value), place]
+  const [key, inner] = type === undefined ? (mapEntries(place)[0] ?? []) : [wordOf(type.value), place]
   if (!isPlainMap(place.value) || key === undefined || inner === undefined) {
     const message = `\`auth\` is \`none\`, or a map with a \`type\`: ${list(AUTH_TYPES)}.`
     c.report('PW1012', place, message)

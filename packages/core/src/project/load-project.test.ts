@@ -78,6 +78,17 @@ test('a broken file is a problem with its place, the others are served', async (
   expect(project.problems[0]!.message).toContain('nowhere.ts')
 })
 
+test('a flow with mistakes is known to its callers, and what it calls is checked', async () => {
+  write('caller.flow.yaml', `flow: Caller\nsteps:\n  - { id: s, subflow: Called, inputs: { a: 1 }, tmeout: 5 }\n`)
+  write('called.flow.yaml', `flow: Called\ninputs: [{ name: b, type: string }]\nsteps:\n  - { id: s, set: 5 }\n`)
+  const { problems } = await load()
+  expect(problems.map(({ file, code }) => `${file} ${code}`)).toEqual([
+    'called.flow.yaml PW1012',
+    'caller.flow.yaml PW1061',
+    'caller.flow.yaml PW1010',
+  ])
+})
+
 test('tasks beside a flow are its own, plain or declared', async () => {
   write('a/flow.yaml', flow('A', 'task: Double, inputs: { n: 2 }'))
   write('a/tasks.ts', `export const limit = 3\nexport function Double({ n }: { n: number }) { return { n: n * 2 } }\n`)

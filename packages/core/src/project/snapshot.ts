@@ -1,7 +1,7 @@
 /** All of a project as its files are at one moment. Loading again makes a new one; nothing here changes. */
 import { dirname, join } from 'node:path'
 import type { Catalog, CatalogFlow, CatalogTask } from '../flow/catalog.ts'
-import { compileFlow } from '../flow/compile.ts'
+import { compileDraft } from '../flow/compile.ts'
 import { planHash } from '../flow/hash.ts'
 import type { Plan } from '../flow/plan.ts'
 import type { FlowProblem } from '../flow/problem.ts'
@@ -89,7 +89,9 @@ async function readFiles(
   const drafts = read.map((file): Draft => {
     if (file.document === null) return { read: file, checked: null, plan: null }
     const checked = check(file.document, catalogOf(options, file, tasks, { connectors }))
-    return { read: file, checked, plan: checked.plan ?? compileFlow(file.document, { connectors }).plan }
+    // A flow with mistakes in it is still there for those that call it, and what it calls is still checked.
+    const plan = checked.plan ?? compileDraft(file.document, { connectors }).plan
+    return { read: file, checked, plan: plan?.flow === '' ? null : plan }
   })
   return { drafts, tasks }
 }
