@@ -212,9 +212,8 @@ export class Worker implements RunShell, LoaderHost {
   queueChildren(parent: RunActor): void {
     const children = async (): Promise<void> => {
       const rows = await this.store.listRuns({ tenant: parent.tenant, parentRid: parent.rid, limit: 10_000 })
-      // One whose key was full was never queued; its parent has a message that says so.
+      // One whose key was full was never queued.
       this.queueGrew(rows.filter((row) => row.error?.code !== 'concurrency_full').map((row) => row.rid))
-      for (const message of (await this.store.load(parent.rid))?.messages ?? []) await this.pass(message)
     }
     this.inBackground(children())
   }
