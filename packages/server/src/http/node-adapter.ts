@@ -137,11 +137,6 @@ class NodeIncoming implements Incoming {
     return all
   }
 
-  /** A client that was never asked for its body may send it or not, so the next request could not be told from it. */
-  get closes(): boolean {
-    return this.#expecting
-  }
-
   get signal(): AbortSignal {
     if (this.#abort === undefined) {
       const abort = new AbortController()
@@ -185,12 +180,11 @@ export function tooLarge(maxBytes: number): ServerError {
   })
 }
 
-function send(incoming: NodeIncoming, response: ServerResponse, reply: Reply): void {
+function send(incoming: Incoming, response: ServerResponse, reply: Reply): void {
   if (response.destroyed) {
     if (reply.body.kind === 'stream') void reply.body.chunks[Symbol.asyncIterator]().return?.()
     return
   }
-  if (incoming.closes) response.shouldKeepAlive = false
   const { status, body } = reply
   switch (body.kind) {
     case 'none': {
