@@ -39,14 +39,14 @@ test.each(recorded)('%s: every journal replays to the end that it had', (file) =
     const program = loadProgram(plan, hash)
     const whole = replay(program, records)
     if (whole.kind === 'nondeterminism') throw new Error(`${name}: ${JSON.stringify(whole.nondeterminism)}`)
-    expect(standing(whole.state), name).toEqual({ standing: end.standing, outputs: end.outputs, error: end.error })
+    expect(standing(whole.state), `${name}`).toEqual({ standing: end.standing, outputs: end.outputs, error: end.error })
     // The same state, byte for byte, where states have not changed since.
-    if (isReadable(end.state)) expect(serialize(whole.state!), name).toBe(end.state)
+    if (isReadable(end.state)) expect(serialize(whole.state!), `${name}`).toBe(end.state)
     if (isReadable(snapshot.state)) {
       const rest = replay(program, records, snapshot)
-      expect(rest.kind === 'replayed' && rest.state && serialize(rest.state), name).toBe(serialize(whole.state!))
+      expect(rest.kind === 'replayed' && rest.state && serialize(rest.state), `${name}`).toBe(serialize(whole.state!))
     }
-    expect(traceRun(program, records).length, name).toBeGreaterThan(0)
+    expect(traceRun(program, records).length, `${name}`).toBeGreaterThan(0)
   }
 })
 
@@ -57,7 +57,7 @@ test.each(recorded)('%s: every event still decides what it decided', (file) => {
     for (const record of records) {
       const { event } = decodeRecord(record)
       const decision = decide(program, state, event)
-      expect(encodeRecord(event, decision.commands, record.seq), name).toEqual(record)
+      expect(encodeRecord(event, decision.commands, record.seq), `${name}`).toEqual(record)
       ;({ state } = decision)
     }
   }

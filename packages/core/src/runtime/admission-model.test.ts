@@ -2,6 +2,7 @@
  * Concurrency keys under churn, against a model of a few lines: after each start, end, cancel and crash, exactly the runs
  * work that should, in the order of the queue. Prints the sequence that went wrong.
  */
+import assert from 'node:assert/strict'
 import * as fc from 'fast-check'
 import { setImmediate as turn } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
@@ -144,7 +145,7 @@ class Trial {
     const outcome = await this.shop.runtime.start({ tenant: TENANT, flow: policy, inputs, trigger, priority })
     if (!this.model.mayStart(policy, key)) {
       const holders = this.model.holders(policy, key).map(({ id }) => id)
-      return expect(outcome).toEqual({ kind: 'concurrency_full', holders })
+      return assert.deepEqual(outcome, { kind: 'concurrency_full', holders })
     }
     if (outcome.kind !== 'accepted')
       throw new Error(`run ${n} of ${policy} was not accepted: ${JSON.stringify(outcome)}`)
@@ -163,11 +164,11 @@ class Trial {
     for (;;) {
       const found = await this.#found()
       if (found.join() === expected.join()) break
-      if (Date.now() > deadline) return expect(found).toEqual(expected)
+      if (Date.now() > deadline) return assert.deepEqual(found, expected)
       await turn()
     }
     await turn()
-    expect(await this.#found()).toEqual(expected)
+    assert.deepEqual(await this.#found(), expected)
   }
 
   async #found(): Promise<string[]> {
