@@ -6,6 +6,7 @@ import { controlSocketPath, createLog, createServer, type Log, type Server } fro
 import type { Context } from '../context.ts'
 import { openEngine, type Engine } from '../engine.ts'
 import { EXIT, UsageError } from '../exit.ts'
+import { releaseMemoryWhenIdle } from '../idle-memory.ts'
 import { onInterrupt } from '../interrupt.ts'
 import { namedFolder, noteProblems, openFolder, type ProjectFolder } from '../project-folder.ts'
 import { showPath } from '../render/path.ts'
@@ -32,6 +33,7 @@ export async function start(context: Context, name: string | undefined, options:
   const { watch: _, ...flags } = options
   const folder = openFolder(context, directory, flags)
   const stop = stopSignals(context)
+  const keepMemory = releaseMemoryWhenIdle()
   // The store's thread starts while flows are loaded.
   const loading = loadProjectOf(context, folder)
   const engine = await ownEngine(context, folder).catch(async (error: unknown) => {
@@ -72,6 +74,7 @@ export async function start(context: Context, name: string | undefined, options:
     return EXIT.done
   } finally {
     stop.release()
+    keepMemory()
     // The server closes the store that it was given.
     if (server) await server.close(0)
     await (served ? engine.egress.close() : engine.close())

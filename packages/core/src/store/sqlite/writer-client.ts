@@ -1,8 +1,9 @@
 /**
  * The main thread's end of the channel to the writer: gathers operations, hands them over, and settles their promises.
  *
- * Operations of one turn of the event loop travel in one message. They are not held back while the writer is busy: it
- * takes whatever has arrived when its commit is done.
+ * Operations of one turn of the event loop travel in one message: of requests that arrive together, one commit and one
+ * waking of each thread. They are not held back while the writer is busy: it takes whatever has arrived when its commit
+ * is done.
  */
 import { MessageChannel, receiveMessageOnPort, Worker, type MessagePort } from 'node:worker_threads'
 
@@ -107,7 +108,7 @@ export class WriterClient {
     if (this.#outbox.length >= EARLY_OPERATIONS) this.#flush()
     if (this.#scheduled) return
     this.#scheduled = true
-    queueMicrotask(() => this.#flush())
+    setImmediate(this.#flush)
   }
 
   onLost(listener: (reason: string) => void): void {
@@ -128,7 +129,7 @@ export class WriterClient {
     }
   }
 
-  #flush(): void {
+  readonly #flush = (): void => {
     this.#scheduled = false
     const operations = this.#outbox
     this.#outbox = []

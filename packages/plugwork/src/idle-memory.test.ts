@@ -1,0 +1,48 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+
+import { releaseMemoryWhenIdle } from './idle-memory.ts'
+
+describe('memory of an idle process', () => {
+  beforeEach(() => void vi.useFakeTimers())
+  afterEach(() => void vi.useRealTimers())
+
+  it('is given back once after work has ended, and again only after more work', () => {
+    let cpu = 0
+    let collections = 0
+    const stop = releaseMemoryWhenIdle({ cpuMs: () => cpu, collect: () => void collections++ })
+    for (let i = 0; i < 5; i++) {
+      cpu += 1_500
+      vi.advanceTimersByTime(2_000)
+    }
+    expect(collections).toBe(0)
+    vi.advanceTimersByTime(2_000)
+    expect(collections).toBe(0)
+    vi.advanceTimersByTime(2_000)
+    expect(collections).toBe(1)
+    for (let i = 0; i < 9; i++) {
+      cpu += 10
+      vi.advanceTimersByTime(2_000)
+    }
+    expect(collections).toBe(1)
+    cpu += 400
+    vi.advanceTimersByTime(10_000)
+    expect(collections).toBe(2)
+    stop()
+    cpu += 1_000
+    vi.advanceTimersByTime(60_000)
+    expect(collections).toBe(2)
+  })
+
+  it('shrinks the heap for real', () => {
+    let cpu = 0
+    const stop = releaseMemoryWhenIdle({ cpuMs: () => cpu })
+    let garbage: unknown[] = Array.from({ length: 400_000 }, (_, i) => ({ i }))
+    const before = process.memoryUsage().heapTotal
+    expect(garbage).toHaveLength(400_000)
+    garbage = []
+    cpu = 1_000
+    vi.advanceTimersByTime(6_000)
+    expect(process.memoryUsage().heapTotal).toBeLessThan(before)
+    stop()
+  })
+})
