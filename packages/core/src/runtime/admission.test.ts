@@ -157,6 +157,95 @@ steps:
     for (const { id } of [...holds, ...lets]) expect(await shop.runtime.verify(TENANT, id)).toEqual([])
   })
 
+  const OUTER = [
+    ['first', ''],
+    ['later', '  - { id: before, task: Pass }\n'],
+  ] as const
+  const outer = (before: string) =>
+    `flow: Outer\nsteps:\n${before}  - { id: sub, subflow: Keyed, inputs: { n: { key: a } } }\n`
+  const Pass = () => 1
+  const SKIPPED = { status: 'failed', error: { code: 'subflow_failed', cause: { code: 'concurrency_full' } } }
+
+  it.each(OUTER)('tells a run whose sub-flow was skipped: %s', async (_when, before) => {
+    const { begun, Work, finishNext } = work()
+    const shop = await openWorkshop({ store, flows: [keyed('skip'), outer(before)], tasks: { Work, Pass } })
+    const holder = await shop.start('Keyed', { n: { key: 'a' } })
+    await until(() => begun.length === 1, 'the holder works')
+    const run = await shop.run('Outer')
+    expect(run).toMatchObject(SKIPPED)
+    expect(shop.runtime.stats()).toMatchObject({ active: 1, queued: 0 })
+    expect(await shop.runtime.verify(TENANT, run.id)).toEqual([])
+    await drain(shop, [holder], finishNext)
+  })
+
+  it.each(OUTER)('tells it after a crash between the commit and the telling: %s', async (_when, before) => {
+    const { begun, Work } = work()
+    const shop = await openWorkshop({ store, flows: [keyed('skip'), outer(before)], tasks: { Work, Pass } })
+    await shop.start('Keyed', { n: { key: 'a' } })
+    await until(() => begun.length === 1, 'the holder works')
+    let committed = false
+    const swallow = async <T>(answer: Promise<T>, children: unknown): Promise<T> => {
+      const given = await answer
+      if (children === undefined) return given
+      committed = true
+      return new Promise(() => undefined)
+    }
+    const { accept, append } = shop.store
+    shop.store.accept = (run, start) => swallow(accept(run, start), start?.children)
+    shop.store.append = (write) => swallow(append(write), write.children)
+    void shop.start('Outer')
+    await until(() => committed, 'the skipped child is stored')
+    await shop.reopen()
+    const [row] = await shop.store.listRuns({ tenant: TENANT, flow: 'Outer', limit: 1 })
+    expect(await shop.ended(row!.id)).toMatchObject(SKIPPED)
+    expect(await shop.runtime.verify(TENANT, row!.id)).toEqual([])
+  })
+
+  it.each(OUTER)('cancels what holds the key of a sub-flow: %s', async (_when, before) => {
+    const { begun, Work, finishNext } = work()
+    const shop = await openWorkshop({ store, flows: [keyed('cancel_running'), outer(before)], tasks: { Work, Pass } })
+    const holder = await shop.start('Keyed', { n: { key: 'a' } })
+    await until(() => begun.length === 1, 'the holder works')
+    const run = await shop.start('Outer')
+    expect(await shop.runtime.finished(holder.rid)).toMatchObject({ status: 'cancelled' })
+    await until(() => begun.length === 2, 'the sub-flow works')
+    finishNext()
+    await drain(shop, [run], finishNext)
+    expect(await shop.status(run.id)).toMatchObject({ status: 'succeeded' })
+  })
+
+  it('cancels a holder that ignored an earlier cancel, failed, and was retried', async () => {
+    const { begun, Work, finishNext } = work()
+    const fail = ['holder']
+    const Try = ({ n }: JsonObject) => {
+      if (n === fail.pop()) throw new Error('broken')
+    }
+    const closing = `
+flow: Closing
+inputs: [{ name: n, type: string }]
+settings: { concurrency: { key: k, limit: 1, when_full: cancel_running } }
+steps:
+  - { id: begin, task: Try, inputs: { n: "\${inputs.n}" } }
+  - { id: nap, if: "\${inputs.n == 'holder'}", wait: 1h }
+on_error:
+  - { id: close, task: Work, inputs: { n: close } }
+`
+    const shop = await openWorkshop({ store, flows: [closing], tasks: { Try, Work } })
+    const holder = await shop.start('Closing', { n: 'holder' })
+    await until(() => begun.length === 1, 'the holder is failing')
+    const next = await shop.start('Closing', { n: 'next' })
+    await until(async () => (await shop.store.load(holder.rid))!.messages.length === 0, 'the cancel was taken')
+    finishNext()
+    expect(await shop.runtime.finished(holder.rid)).toMatchObject({ status: 'failed' })
+    expect(await shop.runtime.finished(next.rid)).toMatchObject({ status: 'succeeded' })
+    expect(await shop.runtime.retry(TENANT, holder.id)).toMatchObject({ kind: 'done' })
+    await shop.parked(holder.id, 'timer')
+    const last = await shop.start('Closing', { n: 'last' })
+    expect(await shop.ended(holder.id)).toMatchObject({ status: 'cancelled' })
+    expect(await shop.runtime.finished(last.rid)).toMatchObject({ status: 'succeeded' })
+    expect(await shop.runtime.verify(TENANT, holder.id)).toEqual([])
+  })
+
   it('shares the slot of a key between a run and its sub-flows', async () => {
     const key = 'settings: { concurrency: { key: "same", limit: 1 } }\n'
     const flows = [

@@ -3,6 +3,7 @@ import type { RunEvent } from '../engine/event.ts'
 import type { RunState } from '../engine/state.ts'
 import { PlugworkError, type ErrorInfo } from '../error.ts'
 import type { Json, JsonObject } from '../json.ts'
+import { endKey } from '../store/concurrency-messages.ts'
 import type { NewMessage, StoredMessage } from '../store/store.ts'
 
 export type MessageKind = 'signal' | 'cancel' | 'child_ended' | 'resolve' | 'retry'
@@ -63,13 +64,8 @@ export function endMessage(
   const outputs: JsonObject | undefined = state.outputs ?? undefined
   const error: ErrorInfo | undefined = state.error ?? undefined
   const { path, attempt } = parent
-  const to = { rid: parent.rid, at, dedupe: `end:${run.id}` }
+  const to = { rid: parent.rid, at, dedupe: endKey(run.id) }
   return message('child_ended', to, { path, attempt, runId: run.id, status, outputs, error })
-}
-
-/** Under which name a parent's row knows the child of an attempt: the step's path, from the second attempt on with its number. */
-export function childPath(path: string, attempt: number): string {
-  return attempt === 1 ? path : `${path}#${attempt}`
 }
 
 function withoutUndefined(payload: object): JsonObject {

@@ -14,7 +14,7 @@ import { wakeAt, type RunState } from '../engine/state.ts'
 import { PlugworkError, type ErrorInfo } from '../error.ts'
 import { crashPoint } from '../store/crash-point.ts'
 import { mutated } from '../store/mutation.ts'
-import type { AppendOutcome, StoredMessage } from '../store/store.ts'
+import type { AcceptOutcome, AppendOutcome, StoredMessage } from '../store/store.ts'
 import type { Attempt, AttemptHost, EffectCommand } from './attempt.ts'
 import { Batch } from './batch.ts'
 import type { ConnectionRequest } from './connections.ts'
@@ -233,11 +233,11 @@ export class RunActor implements AttemptHost {
     return batch
   }
 
-  /** The store has taken the run with its first records. */
-  accepted(rid: number, epoch: number): void {
+  /** The store has taken the run with its first records, and stored `messages` with them. */
+  accepted({ rid, epoch, messages }: Omit<Accepted, 'kind' | 'status' | 'cancelled'>): void {
     this.rid = rid
     this.epoch = epoch
-    if (this.#sent !== null) this.#committed(this.#sent, STORED)
+    if (this.#sent !== null) this.#committed(this.#sent, messages === undefined ? STORED : { ...STORED, messages })
   }
 
   /**
@@ -414,6 +414,8 @@ export class RunActor implements AttemptHost {
     this.#timer = { at, cancel: this.#shell.clock.at(at, fire) }
   }
 }
+
+type Accepted = Extract<AcceptOutcome, { kind: 'created' }>
 
 const STORED: Extract<AppendOutcome, { kind: 'committed' }> = { kind: 'committed', children: [] }
 

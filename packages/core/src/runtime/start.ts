@@ -4,10 +4,10 @@ import type { EncodedRecord } from '../engine/record.ts'
 import { replay } from '../engine/replay.ts'
 import { PlugworkError } from '../error.ts'
 import type { JsonObject } from '../json.ts'
+import { replacedMessage } from '../store/concurrency-messages.ts'
 import type { AcceptOutcome, NewRun } from '../store/store.ts'
 import type { Batch } from './batch.ts'
 import type { InputChecker } from './inputs.ts'
-import { message } from './messages.ts'
 import { isLarge, offload } from './offload.ts'
 import type { LoadedFlow, Programs } from './programs.ts'
 import { loadSubflows } from './recovery.ts'
@@ -162,7 +162,7 @@ export class Starter {
   #begin(actor: RunActor, batch: Batch, outcome: Extract<AcceptOutcome, { kind: 'created' }>): void {
     const { worker } = this.#options
     worker.admit(actor, outcome.rid)
-    actor.accepted(outcome.rid, outcome.epoch)
+    actor.accepted(outcome)
     if (batch.children !== null) worker.queueChildren(actor)
   }
 
@@ -184,8 +184,7 @@ export class Starter {
   async #cancelReplaced(run: NewRun, rids: readonly number[]): Promise<void> {
     const { worker } = this.#options
     for (const rid of rids) {
-      const to = { rid, at: run.createdAt, dedupe: 'concurrency' }
-      await worker.send(message('cancel', to, { force: false, reason: `replaced by run ${run.id}` }))
+      await worker.send(replacedMessage(rid, run))
     }
   }
 

@@ -1,6 +1,6 @@
 import type { Command } from '../engine/command.ts'
+import { childPath } from '../store/child-path.ts'
 import type { Batch } from './batch.ts'
-import { childPath } from './messages.ts'
 import type { RunActor } from './run-actor.ts'
 import type { RunShell } from './run-shell.ts'
 

@@ -212,7 +212,7 @@ export class Worker implements RunShell, LoaderHost {
   queueChildren(parent: RunActor): void {
     const children = async (): Promise<void> => {
       const rows = await this.store.listRuns({ tenant: parent.tenant, parentRid: parent.rid, limit: 10_000 })
-      // One whose key was full was never queued.
+      // One whose key was full was never queued; its parent has its end in the inbox.
       this.queueGrew(rows.filter((row) => row.error?.code !== 'concurrency_full').map((row) => row.rid))
     }
     this.inBackground(children())
@@ -291,7 +291,12 @@ export class Worker implements RunShell, LoaderHost {
 
   committed(run: RunActor, batch: Batch, outcome: Extract<AppendOutcome, { kind: 'committed' }>): void {
     for (const record of batch.records) if (record.completes) this.#steps++
-    if (outcome.children.length > 0) this.#childrenStored(run, batch, outcome.children)
+    if (outcome.children.length > 0) {
+      this.queueGrew(outcome.children.filter((child) => child.full !== true).map((child) => child.rid))
+    }
+    for (const { concurrency } of batch.children ?? []) {
+      if (concurrency?.whenFull === 'cancel_running') this.inBackground(this.#readInboxes(concurrency.key))
+    }
     if (outcome.messages !== undefined) for (const message of outcome.messages) this.inBackground(this.pass(message))
     if (batch.events !== null) {
       for (const name of new Set(batch.events.map((event) => event.name))) {
@@ -406,23 +411,6 @@ export class Worker implements RunShell, LoaderHost {
     // Nothing could be claimed: the keys of what is queued are held. The end of a run is the next chance.
     if (rows.length === 0) this.#mayClaim = false
     for (const row of rows) void this.#loader.bring(row.rid, 'claimed')
-  }
-
-  #childrenStored(
-    run: RunActor,
-    batch: Batch,
-    children: Extract<AppendOutcome, { kind: 'committed' }>['children'],
-  ): void {
-    const at = this.clock.now()
-    this.queueGrew(children.filter((child) => child.full !== true).map((child) => child.rid))
-    for (const [i, child] of children.entries()) {
-      const { parent, concurrency } = batch.children?.[i] ?? {}
-      if (concurrency?.whenFull === 'cancel_running') this.inBackground(this.#readInboxes(concurrency.key))
-      if (child.full !== true || parent === undefined) continue
-      const [path = '', attempt = '1'] = parent.path.split('#')
-      const error = { code: 'concurrency_full', message: 'The concurrency key of the sub-flow is held by other runs.' }
-      run.feed({ type: 'child_ended', at, path, attempt: Number(attempt), runId: child.id, status: 'failed', error })
-    }
   }
 
   /** The store has asked the holders of a key to cancel, in their inboxes; those in memory look there. */

@@ -7,6 +7,9 @@ import { createMemoryStore, MemoryDisk } from './memory/memory-store.ts'
 import { openTestStore } from './sqlite/fixtures/test-store.ts'
 import type { NewRun, RunPatch, Store } from './store.ts'
 
+const POLICIES = ['queue', 'skip', 'cancel_running'] as const
+type Policy = (typeof POLICIES)[number]
+
 /** One operation; numbers name runs by the order of their acceptance, so that both stores mean the same ones. */
 type Operation =
   | {
@@ -24,7 +27,7 @@ type Operation =
       readonly path: number
       readonly patch: number
       readonly nonce: number
-      readonly child: boolean
+      readonly child: Policy | 'free' | null
       readonly extra: number
     }
   | { readonly op: 'claim'; readonly limit: number }
@@ -54,7 +57,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
       path: small(5),
       patch: small(9),
       nonce: small(3),
-      child: fc.boolean(),
+      child: fc.constantFrom(null, null, 'free' as const, ...POLICIES),
       extra: small(5),
     }),
   },
@@ -76,7 +79,6 @@ const PATCHES: readonly (RunPatch | undefined)[] = [
   { status: 'failed', error: { code: 'x', message: 'y' }, finishedAt: T0 + 2 },
   { crashCount: 1 },
 ]
-const POLICIES = ['queue', 'skip', 'cancel_running'] as const
 
 /** Carries out one operation; answers what the store answered, or the code it refused with. */
 async function perform(store: Store, operation: Operation, n: number): Promise<unknown> {
@@ -130,7 +132,7 @@ async function append(store: Store, operation: Operation & { op: 'append' }, n: 
     records: extra === 5 ? [] : [record(next + gap, { path: `p${path}`, completes: path > 0 })],
     ...(nonce === 0 ? {} : { nonce: `n${nonce}` }),
     ...(run === undefined ? {} : { run }),
-    ...(child ? { children: [newRun(`child-${n}`, { parent: { rid, path: `c${path}`, rootRid: rid } })] } : {}),
+    ...(child === null ? {} : { children: [childRun(rid, `c${path}`, child, n)] }),
     ...(extra === 1 ? { subscribe: [{ path: `w${path}`, event: `e${path % 2}` }] } : {}),
     ...(extra === 2 ? { unsubscribe: [`w${path}`] } : {}),
     ...(extra === 3 && waiting !== undefined ? { consumes: [waiting.id] } : {}),
@@ -138,6 +140,12 @@ async function append(store: Store, operation: Operation & { op: 'append' }, n: 
       ? { childMessages: [{ parentPath: `c${path}`, message: { kind: 'cancel', dedupe: 'c', payload: {}, at: T0 } }] }
       : {}),
   })
+}
+
+function childRun(rid: number, path: string, policy: Policy | 'free', n: number): NewRun {
+  const parent = { rid, path, rootRid: rid }
+  if (policy === 'free') return newRun(`child-${n}`, { parent })
+  return newRun(`child-${n}`, { parent, concurrency: { key: 'k', limit: 1, whenFull: policy } })
 }
 
 /** All that a store tells of itself. */

@@ -146,7 +146,10 @@ export interface RunWrite {
   readonly run?: RunPatch
   /** `seq` is that of the last record which the state includes. Replaces an earlier snapshot. */
   readonly snapshot?: { readonly seq: number; readonly state: string }
-  /** Stored as queued; see `AppendOutcome` for `whenFull: skip`. */
+  /**
+   * Stored as queued. One whose key is full and whose policy is `skip` is stored as failed, and the message that ends it
+   * (`child_ended`) goes into the run's own inbox in the same transaction.
+   */
   readonly children?: readonly NewRun[]
   readonly events?: readonly NewEvent[]
   /**
@@ -173,12 +176,13 @@ export type AppendOutcome =
       readonly kind: 'committed'
       /**
        * In the order of the write. `full`: its concurrency key was held and its policy is `skip`, so it is stored as
-       * failed with the error code `concurrency_full`; its parent has yet to be told.
+       * failed with the error code `concurrency_full`.
        */
       readonly children: readonly { readonly rid: number; readonly id: string; readonly full?: true }[]
       /**
-       * The messages that this write stored for other runs: `messages`, then `childMessages`. Duplicates are left out, and
-       * messages for runs that are not stored (any more) are dropped.
+       * The messages that this write stored: for the run itself the ends of children that are `full`, then `messages` and
+       * `childMessages` for others. Duplicates are left out, and messages for runs that are not stored (any more) are
+       * dropped.
        */
       readonly messages?: readonly StoredMessage[]
     }
@@ -191,7 +195,10 @@ export type AcceptOutcome =
       readonly rid: number
       readonly epoch: number
       readonly status: 'queued' | 'running'
+      /** Holders of its key that were asked to cancel, in their inboxes. */
       readonly cancelled: readonly number[]
+      /** As for `append`, of what `start` stored. */
+      readonly messages?: readonly StoredMessage[]
     }
   /** The idempotency key is known: the run it made. */
   | { readonly kind: 'existing'; readonly row: RunRow }

@@ -122,12 +122,21 @@ export function concurrency({ test, expect }: ContractContext): void {
     expect(b).toMatchObject({ status: 'queued', cancelled: [a.rid] })
     const [message] = (await store.load(a.rid))?.messages ?? []
     expect(message).toMatchObject({ kind: 'cancel', payload: { force: false, reason: 'replaced by run b' } })
-    await accept(store, keyed('c', { whenFull: 'cancel_running' }))
-    expect((await store.load(a.rid))?.messages.length).toBe(1)
     expect(await claimIds(store)).toEqual([])
     const cancelled = { status: 'cancelled', finishedAt: T0 } as const
     await store.append({ rid: a.rid, epoch: store.epoch, records: [], run: cancelled, consumes: [message?.id ?? 0] })
     expect(await claimIds(store)).toEqual(['b'])
+  })
+
+  test('cancel_running: a holder that outlived one such cancel is told of each further run', async (store) => {
+    const a = await accept(store, keyed('a'))
+    await accept(store, keyed('b', { whenFull: 'cancel_running' }))
+    const [first] = (await store.load(a.rid))?.messages ?? []
+    await store.append({ rid: a.rid, epoch: store.epoch, records: [], consumes: [first?.id ?? 0] })
+    await accept(store, keyed('c', { whenFull: 'cancel_running' }))
+    expect((await store.load(a.rid))?.messages).toMatchObject([
+      { kind: 'cancel', dedupe: 'concurrency:c', payload: { force: false, reason: 'replaced by run c' } },
+    ])
   })
 
   test('a child shares the slot of the tree that it belongs to', async (store) => {
@@ -157,8 +166,66 @@ export function concurrency({ test, expect }: ContractContext): void {
     expect(await store.findRun('default', 'child')).toMatchObject({
       status: 'failed',
       error: { code: 'concurrency_full' },
+      startedAt: null,
       finishedAt: T0,
     })
     expect(await claimIds(store)).toEqual(['sibling'])
+  })
+
+  /** What tells run `rid` that its child was skipped, but for its number. */
+  const endOf = (child: string, rid: number, attempt = 1) => ({
+    rid,
+    kind: 'child_ended',
+    dedupe: `end:${child}`,
+    at: T0,
+    payload: {
+      path: 'loop[2]/sub',
+      attempt,
+      runId: child,
+      status: 'failed',
+      error: {
+        code: 'concurrency_full',
+        message: 'Concurrency key k is held by holder, and the policy is to skip.',
+      },
+    },
+  })
+
+  test('the parent of a skipped child is told by the same write, and once when that is sent again', async (store) => {
+    await accept(store, keyed('holder'))
+    const root = await accept(store, newRun('root'))
+    const parent = { rid: root.rid, path: 'loop[2]/sub#3', rootRid: root.rid }
+    const write = {
+      rid: root.rid,
+      epoch: store.epoch,
+      nonce: 'n',
+      records: [],
+      run: { status: 'waiting', reason: 'child' } as const,
+      children: [keyed('child', { whenFull: 'skip' }, { parent }), newRun('sibling', { parent })],
+    }
+    const outcome = await store.append(write)
+    expect(outcome).toMatchObject({ kind: 'committed', messages: [endOf('child', root.rid, 3)] })
+    expect(await store.append(write)).toEqual(outcome)
+    expect((await store.load(root.rid))?.messages).toEqual(outcome.kind === 'committed' ? outcome.messages : [])
+    expect(await store.due(T0, 10)).toEqual([root.rid])
+  })
+
+  test('the parent of a child that its first write starts in vain is told by that write', async (store) => {
+    await accept(store, keyed('holder'))
+    const parent = { rid: 0, path: 'loop[2]/sub', rootRid: 0 }
+    const root = newRun('root')
+    const children = [keyed('child', { whenFull: 'skip' }, { parent })]
+    const outcome = await accept(store, root, {
+      records: [START],
+      run: { status: 'waiting', reason: 'child' },
+      children,
+    })
+    expect(outcome.messages).toMatchObject([endOf('child', outcome.rid)])
+    expect((await store.load(outcome.rid))?.messages).toEqual(outcome.messages)
+    expect(await store.due(T0, 10)).toEqual([outcome.rid])
+    const again = await accept(store, root, { records: [START], children })
+    expect([again.rid, again.messages]).toEqual([outcome.rid, outcome.messages])
+    const [message] = outcome.messages ?? []
+    await store.append({ rid: outcome.rid, epoch: store.epoch, records: [], consumes: [message?.id ?? 0] })
+    expect((await store.load(outcome.rid))?.messages).toEqual([])
   })
 }

@@ -124,6 +124,12 @@ export class MemoryRun {
     return message
   }
 
+  /** The message stored under this key, consumed or not. */
+  message(dedupe: string): StoredMessage | undefined {
+    const letter = this.#inbox.find((one) => one.dedupe === dedupe)
+    return letter === undefined ? undefined : toMessage(letter)
+  }
+
   messageId(dedupe: string | undefined): number | undefined {
     return dedupe === undefined ? undefined : this.#inbox.find((letter) => letter.dedupe === dedupe)?.id
   }

@@ -6,6 +6,7 @@
  * Payloads are kept as JSON text and parsed for each reader, so that nobody can change what is stored.
  */
 import type { Json } from '../../json.ts'
+import { endKey, replacedMessage, skippedError, skippedMessage } from '../concurrency-messages.ts'
 import { storeError } from '../errors.ts'
 import { TERMINAL } from '../store.ts'
 import type { AcceptOutcome, AppendOutcome, JournalRecord, LoadedRun } from '../store.ts'
@@ -15,6 +16,7 @@ import { keyOf, MemoryTables, SmallTables } from './memory-tables.ts'
 import { byQueue, isOpen, MemoryRun, treeOf } from './memory-run.ts'
 
 type Start = Omit<RunWrite, 'rid' | 'epoch'>
+type Committed = Extract<AppendOutcome, { kind: 'committed' }>
 
 /** A new, empty store; or, on a disk that another one used, its data under a higher epoch (the other is then fenced). */
 export function createMemoryStore(disk: MemoryDisk = new MemoryDisk()): Store {
@@ -60,7 +62,7 @@ class MemoryStore extends MemoryTables implements Store {
     const known = this.#byKey(run)
     if (known !== undefined) return { kind: 'existing', row: known.toRow() }
     const again = this.#byId(run.id)
-    if (again !== undefined) return this.#created(again, [])
+    if (again !== undefined) return this.#created(again, [], storedEnds(again, start?.children))
     const holders = this.#blockers(run)
     const policy = run.concurrency?.whenFull
     if (holders.length > 0 && policy === 'skip') {
@@ -70,13 +72,14 @@ class MemoryStore extends MemoryTables implements Store {
     const admitted = start !== undefined && holders.length === 0 && !waitsInLine
     if (admitted) this.#checkRecords(run.id, 1, start, new Set())
     const stored = this.#insert(run, admitted ? 'running' : 'queued')
+    let messages: readonly StoredMessage[] = []
     if (admitted) {
       const children = start.children?.map((child) => ({ ...child, parent: childOf(stored, child) }))
-      this.#apply(stored, { ...start, ...(children === undefined ? {} : { children }) })
+      messages = this.#apply(stored, { ...start, ...(children === undefined ? {} : { children }) }).messages ?? []
     }
     const cancelled = policy === 'cancel_running' ? this.#cancel(holders, run) : []
     this.#count(admitted ? start.records : [])
-    return { ...this.#created(stored, cancelled), status: admitted ? 'running' : 'queued' }
+    return { ...this.#created(stored, cancelled, messages), status: admitted ? 'running' : 'queued' }
   }
 
   async append(write: RunWrite): Promise<AppendOutcome> {
@@ -336,24 +339,25 @@ class MemoryStore extends MemoryTables implements Store {
   }
 
   /** Does what has been checked. */
-  #apply(run: MemoryRun, write: Start): AppendOutcome {
+  #apply(run: MemoryRun, write: Start): Committed {
     run.addRecords(write.records, write.nonce)
     if (write.run !== undefined) this.#patch(run, write.run)
     if (write.snapshot !== undefined) run.snapshot = { ...write.snapshot }
     run.addBlobs(write.blobs)
-    const children = (write.children ?? []).map((child) => this.#insertChild(child))
+    const ends: StoredMessage[] = []
+    const children = (write.children ?? []).map((child) => this.#insertChild(child, ends))
     for (const event of write.events ?? []) this.#publish(event)
     for (const { path, event, after } of write.subscribe ?? []) {
       run.subscriptions.set(path, { event, after: after ?? this.#disk.lastEvent })
     }
     for (const path of write.unsubscribe ?? []) run.subscriptions.delete(path)
-    const messages = this.#addressed(run, write).flatMap((message): StoredMessage[] => {
+    const sent = this.#addressed(run, write).flatMap((message): StoredMessage[] => {
       const target = this.#disk.runs.get(message.rid)
       const stored = target === undefined ? null : this.#send(target, message)
       return stored === null ? [] : [stored]
     })
     run.consume(write.consumes)
-    return messages.length === 0 ? { kind: 'committed', children } : { kind: 'committed', children, messages }
+    return committed(children, [...ends, ...sent])
   }
 
   /** What was stored when this write came the first time. */
@@ -362,11 +366,11 @@ class MemoryStore extends MemoryTables implements Store {
       const stored = this.#byId(child.id)
       return { rid: stored?.rid ?? 0, id: child.id, ...(stored?.status === 'failed' ? { full: true as const } : {}) }
     })
-    const messages = this.#addressed(run, write).flatMap((message) => {
+    const sent = this.#addressed(run, write).flatMap((message) => {
       const id = message.dedupe === undefined ? undefined : this.#disk.runs.get(message.rid)?.messageId(message.dedupe)
       return id === undefined ? [] : [{ ...message, id }]
     })
-    return messages.length === 0 ? { kind: 'committed', children } : { kind: 'committed', children, messages }
+    return committed(children, [...storedEnds(run, write.children), ...sent])
   }
 
   #addressed(run: MemoryRun, write: Start): NewMessage[] {
@@ -396,21 +400,34 @@ class MemoryStore extends MemoryTables implements Store {
     if (run.idempotencyKey !== null) this.#disk.keys.delete(keyOf(run.tenant, run.flow, run.idempotencyKey))
   }
 
-  #insertChild(child: NewRun): { readonly rid: number; readonly id: string; readonly full?: true } {
+  /** `ends` gets the message that ends a child whose key is full. */
+  #insertChild(child: NewRun, ends: StoredMessage[]): Committed['children'][number] {
     const holders = this.#blockers(child)
     const full = holders.length > 0 && child.concurrency?.whenFull === 'skip'
     const stored = this.#insert(child, 'queued')
     if (holders.length > 0 && child.concurrency?.whenFull === 'cancel_running') this.#cancel(holders, child)
     if (!full) return { rid: stored.rid, id: stored.id }
-    const names = holders.map((holder) => holder.id).join(', ')
-    const message = `Concurrency key ${stored.key} is held by ${names}, and the policy is to skip.`
-    stored.patch({ status: 'failed', error: { code: 'concurrency_full', message }, finishedAt: child.createdAt })
+    const names = holders.map((holder) => holder.id)
+    const error = skippedError(stored.key ?? '', names)
+    stored.patch({ status: 'failed', error, finishedAt: child.createdAt })
+    const parent = stored.parentRid === null ? undefined : this.#disk.runs.get(stored.parentRid)
+    if (parent !== undefined) {
+      const { id, createdAt } = child
+      const message = skippedMessage(parent.rid, { id, parentPath: stored.parentPath ?? '', createdAt }, error)
+      const end = this.#send(parent, message)
+      if (end !== null) ends.push(end)
+    }
     return { rid: stored.rid, id: stored.id, full }
   }
 
-  #created(run: MemoryRun, cancelled: readonly number[]): AcceptOutcome & { kind: 'created' } {
+  #created(
+    run: MemoryRun,
+    cancelled: readonly number[],
+    messages: readonly StoredMessage[],
+  ): AcceptOutcome & { kind: 'created' } {
     const status = run.status === 'queued' ? 'queued' : 'running'
-    return { kind: 'created', rid: run.rid, epoch: this.epoch, status, cancelled }
+    const created = { kind: 'created', rid: run.rid, epoch: this.epoch, status, cancelled } as const
+    return messages.length === 0 ? created : { ...created, messages }
   }
 
   /** Holders of the slots that `run` needs, one per tree; none when a slot is free or its own tree holds one. */
@@ -443,10 +460,7 @@ class MemoryStore extends MemoryTables implements Store {
   }
 
   #cancel(holders: readonly MemoryRun[], run: NewRun): readonly number[] {
-    for (const holder of holders) {
-      const payload = { force: false, reason: `replaced by run ${run.id}` }
-      this.#send(holder, { rid: holder.rid, kind: 'cancel', dedupe: 'concurrency', payload, at: run.createdAt })
-    }
+    for (const holder of holders) this.#send(holder, replacedMessage(holder.rid, run))
     return holders.map((holder) => holder.rid)
   }
 
@@ -499,4 +513,13 @@ class MemoryStore extends MemoryTables implements Store {
 
 function childOf(parent: MemoryRun, child: NewRun): NonNullable<NewRun['parent']> {
   return { path: child.parent?.path ?? '', rid: parent.rid, rootRid: treeOf(parent) }
+}
+
+function committed(children: Committed['children'], messages: readonly StoredMessage[]): Committed {
+  return messages.length === 0 ? { kind: 'committed', children } : { kind: 'committed', children, messages }
+}
+
+/** The ends of these children that stand in the inbox of their parent: for a write that was sent again. */
+function storedEnds(parent: MemoryRun, children: readonly NewRun[] = []): readonly StoredMessage[] {
+  return children.flatMap(({ id }) => parent.message(endKey(id)) ?? [])
 }

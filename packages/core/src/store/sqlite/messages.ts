@@ -143,6 +143,7 @@ export type AcceptAnswer =
       readonly rid: number
       readonly status: 'queued' | 'running'
       readonly cancelled: readonly number[]
+      readonly messages: CommittedWith['messages']
     }
   | { readonly kind: 'existing'; readonly row: RunColumns }
   | { readonly kind: 'concurrency_full'; readonly holders: readonly string[] }

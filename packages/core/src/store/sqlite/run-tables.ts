@@ -5,8 +5,10 @@
  */
 import type { StatementSync } from 'node:sqlite'
 
+import type { ErrorInfo } from '../../error.ts'
+import { endKey, replacedMessage, skippedError, skippedMessage } from '../concurrency-messages.ts'
 import { storeError } from '../errors.ts'
-import { COMMITTED, FENCED, RECORD_WIDTH } from './messages.ts'
+import { COMMITTED, FENCED, flattenMessage, RECORD_WIDTH } from './messages.ts'
 import type { AcceptAnswer, AcceptOp, AppendOp, ClaimOp, CommittedWith, DeliverOp, PublishOp } from './messages.ts'
 import type { FlatEvent, FlatMessage, FlatPatch, FlatRecords, FlatRest, FlatRun, FlatStart } from './messages.ts'
 import type { Column, RunColumns } from './rows.ts'
@@ -26,6 +28,9 @@ interface Known {
   readonly holdWaiting: boolean
   readonly root: number
 }
+
+type Created = Extract<AcceptAnswer, { kind: 'created' }>
+type StoredFlat = CommittedWith['messages'][number]
 
 /** Runs remembered at most; past that all are forgotten and read again when needed. */
 const KNOWN_LIMIT = 20_000
@@ -88,10 +93,12 @@ export class RunTables {
     const admitted = start !== null && free
     const rid = this.#nextRid++
     const earlier = this.#insertRun(rid, run, admitted ? start : null, admitted ? 'running' : 'queued')
-    if (earlier !== null) return earlier
-    if (admitted) this.#start(rid, run, start)
+    if (earlier !== null) {
+      return { ...earlier, messages: this.#storedEnds(earlier.rid, start?.[2]?.children ?? []) }
+    }
+    const messages = admitted ? this.#start(rid, run, start) : []
     const cancelled = run.whenFull === 'cancel_running' ? this.#cancelHolders(holders, run) : []
-    return { kind: 'created', rid, status: admitted ? 'running' : 'queued', cancelled }
+    return { kind: 'created', rid, status: admitted ? 'running' : 'queued', cancelled, messages }
   }
 
   /** Rows of the runs taken. A run whose key is full is set aside until a slot of its key gets free. */
@@ -197,7 +204,7 @@ export class RunTables {
         message.dedupe === null ? undefined : this.#db.value(WRITE.messageByDedupe, message.rid, message.dedupe)
       return id === undefined ? [] : [{ ...message, id: id as number }]
     })
-    return { children, messages }
+    return { children, messages: [...this.#storedEnds(rid, rest?.children ?? []), ...messages] }
   }
 
   #insertRecords(rid: number, run: Known, records: FlatRecords, nonce: string | null): void {
@@ -261,8 +268,9 @@ export class RunTables {
       this.#db.run(WRITE.putSnapshot, rid, rest.snapshot.seq, rest.snapshot.state)
     }
     for (const blob of rest.blobs) this.#db.run(WRITE.putBlob, blob.hash, rid, blob.size)
+    const messages: StoredFlat[] = []
     const children = rest.children.map((child) =>
-      this.#insertChild(parentOf === null ? child : { ...child, ...parentOf }),
+      this.#insertChild(parentOf === null ? child : { ...child, ...parentOf }, messages),
     )
     for (const event of rest.events) this.#publish(event)
     for (const { path, event, after } of rest.subscribe) {
@@ -270,7 +278,6 @@ export class RunTables {
       this.#db.run(WRITE.subscribe, rid, path, run.tenant, event, cursor)
     }
     for (const path of rest.unsubscribe) this.#db.run(WRITE.unsubscribe, rid, path)
-    const messages: (FlatMessage & { id: number })[] = []
     for (const message of this.#allMessages(rid, rest)) {
       const id = this.#isStored(message.rid) ? this.#send(message) : null
       if (id !== null) messages.push({ ...message, id })
@@ -288,18 +295,40 @@ export class RunTables {
     return [...rest.messages, ...toChildren]
   }
 
-  #insertChild(child: FlatRun): CommittedWith['children'][number] {
+  /** `messages` gets the one that ends a child whose key is full. */
+  #insertChild(child: FlatRun, messages: StoredFlat[]): CommittedWith['children'][number] {
     const holders = this.#slots.blockers(child)
-    const full = holders.length > 0 && child.whenFull === 'skip'
+    const names = holders.map(({ id }) => id)
+    const error = holders.length > 0 && child.whenFull === 'skip' ? skippedError(child.key ?? '', names) : null
     const rid = this.#nextRid++
-    if (this.#insertRun(rid, child, full ? skipped(child, holders) : null, 'queued') !== null) {
+    if (this.#insertRun(rid, child, error === null ? null : failedStart(child, error), 'queued') !== null) {
       throw storeError(
         'store_constraint',
         `A child has the id of another run, ${child.id}; nothing of the write was stored.`,
       )
     }
     if (holders.length > 0 && child.whenFull === 'cancel_running') this.#cancelHolders(holders, child)
-    return full ? { rid, id: child.id, full: true } : { rid, id: child.id }
+    if (error === null) return { rid, id: child.id }
+    if (child.parentRid !== null) {
+      const { id, parentPath, createdAt } = child
+      const end = flattenMessage(
+        skippedMessage(child.parentRid, { id, parentPath: parentPath ?? '', createdAt }, error),
+      )
+      const sent = this.#send(end)
+      if (sent !== null) messages.push({ ...end, id: sent })
+    }
+    return { rid, id: child.id, full: true }
+  }
+
+  /** The ends of these children that stand in the inbox of their parent: for a write that was sent again. */
+  #storedEnds(parentRid: number, children: readonly FlatRun[]): readonly StoredFlat[] {
+    return children.flatMap(({ id }): StoredFlat[] => {
+      const dedupe = endKey(id)
+      const row = this.#db.first(WRITE.storedMessage, parentRid, dedupe)
+      if (row === undefined) return []
+      const [number, kind, payload, at] = row as [number, string, string, number]
+      return [{ id: number, rid: parentRid, kind, dedupe, payload, at }]
+    })
   }
 
   #storedChild(child: FlatRun): CommittedWith['children'][number] {
@@ -310,7 +339,7 @@ export class RunTables {
   }
 
   /** Stores the row. A run with this id that is there already is the same write, sent again: its answer. */
-  #insertRun(rid: number, run: FlatRun, start: FlatStart | null, status: string): AcceptAnswer | null {
+  #insertRun(rid: number, run: FlatRun, start: FlatStart | null, status: string): Created | null {
     const patch = new Map<unknown, Column>()
     const flat = start?.[1] ?? []
     for (let i = 0; i < flat.length; i += 2) patch.set(flat[i], flat[i + 1] as Column)
@@ -342,7 +371,7 @@ export class RunTables {
         patch.get('wake_at') ?? null,
         patch.get('crash_count') ?? 0,
         run.createdAt,
-        patch.get('started_at') ?? startedAt,
+        patch.has('started_at') ? (patch.get('started_at') ?? null) : startedAt,
         patch.get('finished_at') ?? null,
         patch.get('outputs') ?? null,
         patch.get('error') ?? null,
@@ -355,6 +384,7 @@ export class RunTables {
         rid: earlier[0] as number,
         status: earlier[1] === 'queued' ? 'queued' : 'running',
         cancelled: [],
+        messages: [],
       }
     }
     this.#db.run(WRITE.insertPayload, rid, run.trigger, run.inputs, run.facts)
@@ -362,7 +392,7 @@ export class RunTables {
     return null
   }
 
-  #start(rid: number, run: FlatRun, start: FlatStart): void {
+  #start(rid: number, run: FlatRun, start: FlatStart): CommittedWith['messages'] {
     const [records, patch, rest, nonce] = start
     const known: Known = {
       next: 1,
@@ -373,15 +403,13 @@ export class RunTables {
       root: run.rootRid ?? rid,
     }
     this.#insertRecords(rid, known, records, nonce)
-    if (rest !== null) this.#rest(rid, known, rest, { parentRid: rid, rootRid: known.root })
+    const stored = rest === null ? COMMITTED : this.#rest(rid, known, rest, { parentRid: rid, rootRid: known.root })
     if (!(patch?.[0] === 'status' && ENDED.has(patch[1]))) this.#remember(rid, known)
+    return stored === COMMITTED ? [] : stored.messages
   }
 
   #cancelHolders(holders: readonly Holder[], run: FlatRun): number[] {
-    for (const { rid } of holders) {
-      const payload = JSON.stringify({ force: false, reason: `replaced by run ${run.id}` })
-      this.#send({ rid, kind: 'cancel', dedupe: 'concurrency', payload, at: run.createdAt })
-    }
+    for (const { rid } of holders) this.#send(flattenMessage(replacedMessage(rid, run)))
     return holders.map(({ rid }) => rid)
   }
 
@@ -408,11 +436,8 @@ export class RunTables {
 /** Meta keys under which pruning keeps the highest numbers given out. */
 export const FLOORS = { rid: 'store.rid_floor', message: 'store.message_floor' } as const
 
-function skipped(child: FlatRun, holders: readonly Holder[]): FlatStart {
-  const names = holders.map(({ id }) => id).join(', ')
-  const error = JSON.stringify({
-    code: 'concurrency_full',
-    message: `Concurrency key ${child.key} is held by ${names}, and the policy is to skip.`,
-  })
-  return [[], ['status', 'failed', 'error', error, 'finished_at', child.createdAt], null, null]
+/** The row of a run that has ended before it began. */
+function failedStart({ createdAt }: FlatRun, error: ErrorInfo): FlatStart {
+  const patch = ['status', 'failed', 'error', JSON.stringify(error), 'started_at', null, 'finished_at', createdAt]
+  return [[], patch, null, null]
 }

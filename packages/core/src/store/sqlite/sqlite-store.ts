@@ -201,18 +201,24 @@ function appendOperation(id: number, write: RunWrite): Operation {
 function toAppendOutcome(answer: number | CommittedWith): AppendOutcome {
   if (answer === COMMITTED) return COMMITTED_ALONE
   if (answer === FENCED || typeof answer === 'number') return IS_FENCED
-  const messages = answer.messages.map(({ dedupe, payload, ...message }): StoredMessage => {
-    const parsed = JSON.parse(payload) as JsonObject
-    return dedupe === null ? { ...message, payload: parsed } : { ...message, dedupe, payload: parsed }
-  })
+  const messages = answer.messages.map(toStoredMessage)
   const { children } = answer
   return messages.length === 0 ? { kind: 'committed', children } : { kind: 'committed', children, messages }
 }
 
+function toStoredMessage({ dedupe, payload, ...message }: CommittedWith['messages'][number]): StoredMessage {
+  const parsed = JSON.parse(payload) as JsonObject
+  return dedupe === null ? { ...message, payload: parsed } : { ...message, dedupe, payload: parsed }
+}
+
 function toAcceptOutcome(answer: AcceptAnswer, epoch: number): AcceptOutcome {
   switch (answer.kind) {
-    case 'created':
-      return { ...answer, epoch }
+    case 'created': {
+      const { messages, ...created } = answer
+      return messages.length === 0
+        ? { ...created, epoch }
+        : { ...created, epoch, messages: messages.map(toStoredMessage) }
+    }
     case 'existing':
       return { kind: 'existing', row: toRunRow(answer.row) }
     case 'concurrency_full':

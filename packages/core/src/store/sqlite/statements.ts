@@ -93,6 +93,7 @@ export const WRITE = {
     ON CONFLICT (rid, dedupe) DO NOTHING`,
   maxMessage: 'SELECT coalesce(max(id), 0) FROM inbox',
   messageByDedupe: 'SELECT id FROM inbox WHERE rid = ? AND dedupe = ?',
+  storedMessage: 'SELECT id, kind, payload, at FROM inbox WHERE rid = ? AND dedupe = ?',
   consume: 'UPDATE inbox SET consumed = 1 WHERE id = ? AND rid = ?',
   runExists: 'SELECT 1 FROM runs WHERE rid = ?',
   childAt: 'SELECT rid FROM runs WHERE parent_rid = ? AND parent_path = ? ORDER BY rid DESC LIMIT 1',
