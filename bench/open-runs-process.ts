@@ -66,10 +66,12 @@ async function start(flow: string, from: number, to: number): Promise<void> {
   }
 }
 
+/** As `plugwork start` does once it is idle: collect, and give pages back to the system. */
 async function settle(): Promise<void> {
+  const collect = globalThis.gc as unknown as (options: object) => void
   for (let i = 0; i < 5; i++) {
     await new Promise((resolve) => setTimeout(resolve, 300))
-    globalThis.gc?.()
+    collect({ type: 'major', execution: 'sync', flavor: 'last-resort' })
   }
 }
 
