@@ -34,6 +34,8 @@ export class Batch {
   /** The run leaves the memory when this is durable. */
   settles = false
   #blobs: BlobRow[] | null = null
+  /** When the oldest of them was put last. */
+  #blobsAt: number | null = null
   #nonce: string | null = null
 
   /** Whether values of it have to go to the blob store first. */
@@ -48,9 +50,11 @@ export class Batch {
     return this.snapshot === null && this.subscribe === null && this.messages === null
   }
 
-  /** Moves large values to the blob store. Doing it again, after a failure, is the same as once. */
-  async offload(blobs: BlobStore): Promise<void> {
-    const rows: BlobRow[] = []
+  /** Moves large values to the blob store, at the time `now`. Doing it again, after a failure, moves what is left. */
+  async offload(blobs: BlobStore, now: number): Promise<void> {
+    this.#blobsAt ??= now
+    // Kept as they come: a failure later on must not lose those that values refer to already.
+    const rows = (this.#blobs ??= [])
     const move = async (text: string): Promise<string> => {
       if (!mayNeedOffload(text)) return text
       const moved = await offload(text, blobs)
@@ -69,7 +73,17 @@ export class Batch {
     for (const [i, message] of (this.messages ?? []).entries()) {
       this.messages![i] = { ...message, payload: await moveObject(message.payload) }
     }
-    if (rows.length > 0) this.#blobs = [...(this.#blobs ?? []), ...rows]
+  }
+
+  /** Whether it has put blobs, before that time, which no stored write refers to yet. */
+  hasBlobsFrom(before: number): boolean {
+    return this.#blobs !== null && this.#blobs.length > 0 && this.#blobsAt !== null && this.#blobsAt <= before
+  }
+
+  /** Puts its blobs once more, so that they do not count as orphans. Throws `blob_missing` for one that is gone. */
+  async renewBlobs(blobs: BlobStore, now: number): Promise<void> {
+    for (const { hash } of this.#blobs ?? []) await blobs.put(await blobs.get(hash))
+    this.#blobsAt = now
   }
 
   async #offloadSnapshot(snapshot: { state: string }, blobs: BlobStore, rows: BlobRow[]): Promise<void> {
@@ -93,7 +107,7 @@ export class Batch {
     if (this.messages !== null) write.messages = this.messages
     if (this.childMessages !== null) write.childMessages = this.childMessages
     if (this.consumes.length > 0) write.consumes = this.consumes
-    if (this.#blobs !== null) write.blobs = this.#blobs
+    if (this.#blobs !== null && this.#blobs.length > 0) write.blobs = this.#blobs
     return write
   }
 

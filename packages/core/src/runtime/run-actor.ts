@@ -29,6 +29,8 @@ import { collectCommand } from './transaction.ts'
 const EARLY_RECORDS = 32
 const FIRST_WRITE_PAUSE_MS = 50
 const LONGEST_WRITE_PAUSE_MS = 5_000
+/** Blobs of a write that is refused this long are put again: after a day they would be collected as orphans. */
+const RENEW_BLOBS_MS = 60 * 60_000
 
 /** A fault for the crash tests: effects begin before the record that starts them is durable. */
 const EFFECTS_FIRST = mutated('effect_before_commit')
@@ -56,12 +58,14 @@ export interface RunIdentity {
   readonly subflows: { readonly [flow: string]: string }
 }
 
-/** Errors of the store by which the run in memory and the stored one do not fit together any more. */
+/** Errors by which the run in memory and the stored one do not fit together any more, or the write can never be whole. */
 const DISAGREEMENTS: ReadonlySet<string> = new Set([
   'store_sequence',
   'store_duplicate_completion',
   'store_constraint',
   'store_run_missing',
+  'blob_missing',
+  'blob_corrupt',
 ])
 
 export interface RunActorOptions {
@@ -251,8 +255,7 @@ export class RunActor implements AttemptHost {
     this.#sent = batch
     this.#complete(batch)
     if (batch.empty) this.#committed(batch, STORED)
-    else if (batch.large) this.#offloadAndSend(batch)
-    else this.#send(batch)
+    else this.#putBlobsAndSend(batch)
   }
 
   /** Leaves the memory without another write: running attempts are aborted, their results dropped. */
@@ -292,8 +295,13 @@ export class RunActor implements AttemptHost {
 
   readonly #onPark = (batch: Batch): void => this.subscriptions.saveCursors(batch)
 
-  #offloadAndSend(batch: Batch): void {
-    batch.offload(this.#shell.blobs).then(
+  #putBlobsAndSend(batch: Batch): void {
+    const { blobs, clock } = this.#shell
+    const now = clock.now()
+    const isOld = batch.hasBlobsFrom(now - RENEW_BLOBS_MS)
+    if (!isOld && !batch.large) return this.#send(batch)
+    const put = isOld ? batch.renewBlobs(blobs, now).then(() => batch.offload(blobs, now)) : batch.offload(blobs, now)
+    put.then(
       () => {
         crashPoint('blob.after')
         this.#send(batch)
@@ -326,7 +334,7 @@ export class RunActor implements AttemptHost {
     }
     const { clock } = this.#shell
     clock.at(clock.now() + pause, () => {
-      if (!this.#gone) this.#send(batch)
+      if (!this.#gone) this.#putBlobsAndSend(batch)
     })
   }
 

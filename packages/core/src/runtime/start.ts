@@ -111,7 +111,7 @@ export class Starter {
     try {
       const batch = actor.takeFirst()
       const run = await withoutLargeInputs(prepared.run, blobs)
-      if (batch.large) await batch.offload(blobs)
+      if (batch.large) await batch.offload(blobs, worker.clock.now())
       const outcome = await worker.store.accept(run, batch.body())
       if (outcome.kind !== 'created' || outcome.status !== 'running') {
         actor.drop('The run was not begun.')
