@@ -137,6 +137,34 @@ describe.each(STORES)('after a crash, on the %s store', (store) => {
     expect(await shop.runtime.finished(rid)).toMatchObject({ status: 'succeeded', error: null })
   })
 
+  it('a run that cannot be loaded for an unknown reason is tried in growing pauses, then held until resumed', async () => {
+    const clock = new VirtualClock()
+    const { calls, Step, release } = gated('b')
+    const shop = await openWorkshop({ store, clock, flows: [THREE], tasks: { Step } })
+    const { id, rid } = await shop.start('Three')
+    await until(() => calls.length === 2, 'b runs')
+    await shop.crash()
+    release()
+    await shop.open({ takeOver: 'named' })
+    const { getFlowVersion } = shop.store
+    const tries: number[] = []
+    shop.store.getFlowVersion = async () => {
+      tries.push(clock.now())
+      throw new TypeError('x is not a function')
+    }
+    await shop.runtime.adopt(TENANT, id)
+    await until(async () => (await clock.advance(1_000), (await shop.status(id)).status === 'waiting'), 'it is held')
+    expect(await shop.status(id)).toMatchObject({ reason: 'needs_attention', error: { code: 'run_unreadable' } })
+    expect(tries).toHaveLength(10)
+    expect(tries[1]! - tries[0]!).toBeLessThan(tries[4]! - tries[3]!)
+    expect(tries[9]! - tries[8]!).toBeGreaterThanOrEqual(60_000)
+    await clock.advance(600_000)
+    expect(tries).toHaveLength(10)
+    shop.store.getFlowVersion = getFlowVersion
+    expect(await shop.runtime.adopt(TENANT, id)).toEqual({ kind: 'done', id })
+    expect(await shop.runtime.finished(rid)).toMatchObject({ status: 'succeeded', error: null })
+  })
+
   it('only runs that are named are taken over, where that is asked for', async () => {
     const { calls, Step, release } = gated('b')
     const shop = await openWorkshop({ store, flows: [THREE], tasks: { Step } })

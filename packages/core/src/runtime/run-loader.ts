@@ -4,6 +4,7 @@
  */
 import type { BlobStore } from '../blob/blob-store.ts'
 import type { LogLine } from '../engine/event.ts'
+import { PlugworkError } from '../error.ts'
 import type { Json } from '../json.ts'
 import { TERMINAL, type LoadedRun, type RunPatch, type RunRow, type StoredMessage } from '../store/store.ts'
 import type { RunStatus, Store } from '../store/store.ts'
@@ -15,8 +16,11 @@ import type { RunActor } from './run-actor.ts'
 import type { RunShell } from './run-shell.ts'
 import type { Clock } from './runtime.ts'
 
-/** Pause after a load that failed. */
+/** Pauses after loads that failed: the first, and the longest that doubling it comes to. */
 const RETRY_MS = 1_000
+const LONGEST_RETRY_MS = 60_000
+/** So often a run is tried that fails to load for no known reason; what a store or a blob store refuses is tried for ever. */
+const TRIES = 10
 
 /** Why a run is brought into memory. `cancel` also takes one that is still queued. */
 export type WakeReason = 'wake' | 'interrupted' | 'claimed' | 'cancel'
@@ -52,6 +56,8 @@ export class RunLoader {
   /** Runs that could not be brought back; they are left alone until somebody takes care of them. */
   readonly #held = new Set<number>()
 
+  /** How often in a row a run could not be loaded. */
+  readonly #failures = new Map<number, number>()
   /** Runs that were started here while they were being loaded. */
   readonly #superseded = new Set<number>()
   /** Queued runs that something else than a claim has taken out of the queue. */
@@ -99,9 +105,11 @@ export class RunLoader {
     this.#loading.set(rid, [])
     try {
       await this.#load(rid, why)
+      this.#failures.delete(rid)
     } catch (error) {
-      if (error instanceof RunHeldError) await this.#hold(rid, error)
-      else this.#again(rid, why, error)
+      const held = error instanceof RunHeldError ? error : this.#giveUp(rid, error)
+      if (held === null) this.#again(rid, why, error)
+      else await this.#hold(rid, held)
     } finally {
       this.#superseded.delete(rid)
       this.#loading.delete(rid)
@@ -188,6 +196,7 @@ export class RunLoader {
   async #hold(rid: number, { reason, info }: RunHeldError): Promise<void> {
     const { log, store } = this.#options
     this.#held.add(rid)
+    this.#failures.delete(rid)
     log('error', `run ${rid} is held: ${info.message}`)
     try {
       await this.#patch(rid, { status: 'waiting', reason, wakeAt: null, error: info })
@@ -201,10 +210,22 @@ export class RunLoader {
   #again(rid: number, why: WakeReason, error: unknown): void {
     const { log, clock } = this.#options
     if (this.#host.stopping) return
-    log('warn', `run ${rid} could not be loaded, and is tried again: ${messageOf(error)}`)
-    clock.at(clock.now() + RETRY_MS, () => {
+    const failures = (this.#failures.get(rid) ?? 0) + 1
+    this.#failures.set(rid, failures)
+    const pause = Math.min(RETRY_MS * 2 ** (failures - 1), LONGEST_RETRY_MS)
+    log('warn', `run ${rid} could not be loaded, and is tried again in ${pause / 1_000} s: ${messageOf(error)}`)
+    clock.at(clock.now() + pause, () => {
       if (!this.#host.stopping) void this.bring(rid, why)
     })
+  }
+
+  /** Why the run is held, when it has failed in this unknown way too often; else null. */
+  #giveUp(rid: number, error: unknown): RunHeldError | null {
+    if (error instanceof PlugworkError || (this.#failures.get(rid) ?? 0) + 1 < TRIES) return null
+    const message =
+      `The run could not be loaded in ${TRIES} tries; the last one ended with: ${messageOf(error)}. It is held. Cure the ` +
+      'cause and resume the run, or cancel it.'
+    return new RunHeldError('needs_attention', { code: 'run_unreadable', message })
   }
 
   async #patch(rid: number, run: RunPatch): Promise<void> {
