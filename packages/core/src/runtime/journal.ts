@@ -33,8 +33,7 @@ export async function readWholeJournal(
  */
 export async function replayStored(options: JournalOptions, program: Program, stored: LoadedRun): Promise<Replayed> {
   const { snapshot, records } = stored
-  const from =
-    snapshot === null ? null : { seq: snapshot.seq, state: await restoreText(snapshot.state, options.blobs) }
+  const from = snapshot === null ? null : { seq: snapshot.seq, state: await restoreText(snapshot.state, options.blobs) }
   try {
     return replay(program, await restoreRecords(records, options.blobs), from)
   } catch (error) {
