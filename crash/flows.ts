@@ -121,14 +121,16 @@ function step(draft: Draft): string[] {
       return [`- id: ${id}`, `  emit: { event: crash.${id}, data: { n: "\${inputs.n}" } }`]
     case 'repeat': {
       const inner = nested(draft, 1)
+      // A name of its own: loops may lie in one another, and a name cannot be taken twice.
+      const round = `round_${id}`
       return [
         `- id: ${id}`,
         `  repeat:`,
-        `    vars: { round: 0 }`,
+        `    vars: { ${round}: 0 }`,
         `    do:`,
         ...indent(inner, 6),
-        `    next: { round: "\${round + 1}" }`,
-        `    until: "round >= ${random.int(1, 3)}"`,
+        `    next: { ${round}: "\${${round} + 1}" }`,
+        `    until: "${round} >= ${random.int(1, 3)}"`,
         `    max: 10`,
       ]
     }

@@ -96,7 +96,8 @@ function examples(): void {
 
 function crash(): void {
   heading('crash tests')
-  check('no invariant broken by kills', run(process.execPath, ['crash/run.ts', '--cycles', '100']))
+  // The flows are always the same ones, the moments of the kills never; `npm run crash` makes other flows each time.
+  check('no invariant broken by kills', run(process.execPath, ['crash/run.ts', '--cycles', '100', '--seed', '1']))
 }
 
 function folderBytes(folder: string): number {
