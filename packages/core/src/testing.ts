@@ -12,7 +12,7 @@ export { defineFlowTest, type FlowTest, type FlowTestCase, type FlowTestOptions 
 export { runTests, type RunTestsOptions } from './testing/run-test-file.ts'
 export { tally, type CaseOutcome, type FileResult, type TestRun } from './testing/results.ts'
 export { stepPercentage, type FlowCoverage } from './testing/coverage.ts'
-export { junitReport } from './testing/junit.ts'
+export { junitReport, type JunitOptions } from './testing/junit.ts'
 export type { CaseResult, FakeCall, FakeFunction, Fakes } from './testing/test-file.ts'
 export { findFiles, isTestFile } from './project/find-files.ts'
 export { recordCase, type RecordedCase, type RecordedRun } from './testing/record-case.ts'

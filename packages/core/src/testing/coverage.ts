@@ -19,17 +19,29 @@ export interface Covered {
 }
 
 export interface CoverageMeter {
+  /** Lists a flow also when no case runs it. */
+  expect(flow: { readonly plan: Plan; readonly file: string }): void
   /** Counts the steps of one run of a flow. */
   add(flow: { readonly plan: Plan; readonly file: string }, trace: readonly StepTrace[]): void
   report(): readonly FlowCoverage[]
 }
 
 export function createCoverage(): CoverageMeter {
-  const flows = new Map<string, { readonly plan: Plan; readonly file: string; readonly reached: Set<string> }>()
+  interface Measured {
+    readonly plan: Plan
+    readonly file: string
+    readonly reached: Set<string>
+  }
+  const flows = new Map<string, Measured>()
+  const flowOf = ({ plan, file }: { readonly plan: Plan; readonly file: string }): Measured => {
+    const flow = flows.get(plan.flow) ?? { plan, file, reached: new Set<string>() }
+    flows.set(plan.flow, flow)
+    return flow
+  }
   return {
+    expect: (flow) => void flowOf(flow),
     add({ plan, file }, trace) {
-      const flow = flows.get(plan.flow) ?? { plan, file, reached: new Set<string>() }
-      flows.set(plan.flow, flow)
+      const flow = flowOf({ plan, file })
       const known = new Set([...planSteps(plan)].map((node) => node.path))
       for (const step of trace) {
         if (step.status === 'skipped') continue

@@ -115,7 +115,7 @@ function checkCalls(expect: Expectation, { calls }: Compared, names: Names): str
   for (const [target, times] of Object.entries(expect.calls ?? {})) {
     const found = of(target).length
     if (found !== times)
-      failures.push(`calls: expected ${target} to be called ${times} times, but it was called ${found} times`)
+      failures.push(`calls: expected ${target} to be called ${often(times)}, but it was called ${often(found)}`)
   }
   return failures
 }
@@ -151,4 +151,8 @@ function checkTime(expect: Expectation, { elapsedMs }: CaseResult): string[] {
   return elapsedMs <= most
     ? []
     : [`takes: expected at most ${most} ms of virtual time, but the run took ${elapsedMs} ms`]
+}
+
+function often(times: number): string {
+  return times === 0 ? 'never' : times === 1 ? 'once' : `${times} times`
 }

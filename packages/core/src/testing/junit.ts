@@ -1,25 +1,71 @@
-/** Test results as JUnit XML, which CI systems show. */
-import type { FileResult } from './results.ts'
+/**
+ * Test results as JUnit XML, which CI systems show. The attributes and elements are what the schema of Ant's reports wants
+ * (windyroad/JUnit-Schema), the strictest of those in use; Jenkins' (junit-10.xsd) accepts a superset.
+ */
+import type { CaseOutcome, FileResult } from './results.ts'
 
-export function junitReport(files: readonly FileResult[]): string {
-  const suites = files.map((file) => {
-    const cases = file.cases.map((one) => {
-      const open = `    <testcase classname="${escape(file.file)}" name="${escape(one.name)}" time="${seconds(one.durationMs)}"`
-      if (one.status === 'passed') return `${open}/>`
-      if (one.status === 'skipped')
-        return `${open}><skipped${one.reason === undefined ? '' : ` message="${escape(one.reason)}"`}/></testcase>`
-      const text = one.failures.join('\n')
-      return `${open}>\n      <failure message="${escape(one.failures[0] ?? 'failed')}">${escape(text)}</failure>\n    </testcase>`
-    })
-    const broken = file.problems.map(
-      (problem) =>
-        `    <testcase classname="${escape(file.file)}" name="file"><error message="${escape(problem.message)}">${escape(`${file.file}:${problem.line}:${problem.column} ${problem.message}`)}</error></testcase>`,
-    )
-    const count = (status: string): number => file.cases.filter((one) => one.status === status).length
-    const time = seconds(file.cases.reduce((sum, one) => sum + one.durationMs, 0))
-    return `  <testsuite name="${escape(file.file)}" tests="${file.cases.length + broken.length}" failures="${count('failed')}" errors="${broken.length}" skipped="${count('skipped')}" time="${time}">\n${[...broken, ...cases].join('\n')}\n  </testsuite>`
-  })
+export interface JunitOptions {
+  /** When the tests began. */
+  readonly at: Date
+  /** Name of the machine. */
+  readonly host: string
+}
+
+/** The report as one XML document; times are seconds, the time stamp is UTC. */
+export function junitReport(files: readonly FileResult[], options: JunitOptions): string {
+  const suites = files.map((file, index) => suiteElement(file, index, options))
   return `<?xml version="1.0" encoding="UTF-8"?>\n<testsuites>\n${suites.join('\n')}\n</testsuites>\n`
+}
+
+function suiteElement(file: FileResult, index: number, { at, host }: JunitOptions): string {
+  const count = (status: CaseOutcome['status']): number => file.cases.filter((one) => one.status === status).length
+  const attributes = {
+    name: file.file,
+    package: file.flow ?? '',
+    id: index,
+    timestamp: at.toISOString().slice(0, 19),
+    hostname: host,
+    tests: file.cases.length + file.problems.length,
+    failures: count('failed'),
+    errors: file.problems.length,
+    skipped: count('skipped'),
+    time: seconds(file.cases.reduce((sum, one) => sum + one.durationMs, 0)),
+  }
+  const cases = [
+    ...file.problems.map((problem, number) => {
+      const place = `${file.file}:${problem.line}:${problem.column}`
+      const name = number === 0 ? 'the file' : `the file, problem ${number + 1}`
+      return caseElement({ file, name, durationMs: 0 }, detail('error', problem.message, `${place} ${problem.message}`))
+    }),
+    ...file.cases.map((one) => caseElement({ file, ...one }, outcomeElement(one))),
+  ]
+  const inner = ['    <properties/>', ...cases, '    <system-out/>', '    <system-err/>']
+  return `  <testsuite${attributesText(attributes)}>\n${inner.join('\n')}\n  </testsuite>`
+}
+
+function caseElement(
+  one: { readonly file: FileResult; readonly name: string; readonly durationMs: number },
+  outcome: string,
+): string {
+  const open = `    <testcase${attributesText({ classname: one.file.file, name: one.name, time: seconds(one.durationMs) })}`
+  return outcome === '' ? `${open}/>` : `${open}>${outcome}</testcase>`
+}
+
+function outcomeElement({ status, reason, failures }: CaseOutcome): string {
+  if (status === 'passed') return ''
+  if (status === 'skipped') return `<skipped${reason === undefined ? '' : attributesText({ message: reason })}/>`
+  return detail('failure', failures[0] ?? 'failed', failures.join('\n'))
+}
+
+function detail(element: 'failure' | 'error', message: string, text: string): string {
+  const type = element === 'failure' ? 'expectation' : 'file'
+  return `<${element}${attributesText({ type, message })}>${escape(text)}</${element}>`
+}
+
+function attributesText(attributes: { readonly [name: string]: string | number }): string {
+  return Object.entries(attributes)
+    .map(([name, value]) => ` ${name}="${escape(String(value))}"`)
+    .join('')
 }
 
 const seconds = (ms: number): string => (ms / 1000).toFixed(3)

@@ -23,6 +23,8 @@ export interface FileResult {
   readonly cases: readonly CaseOutcome[]
   /** What kept the file from being run. */
   readonly problems: readonly TestFileProblem[]
+  /** Absolute paths of all that the outcome depends on, as far as it is known; null when the file could not be run. */
+  readonly files: readonly string[] | null
   readonly snapshotsWritten: number
   readonly snapshotsObsolete: readonly string[]
 }

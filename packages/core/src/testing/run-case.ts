@@ -8,6 +8,7 @@ import type { Project, ProjectFlow } from '../project/project.ts'
 import type { RunDetail } from '../runtime/runtime.ts'
 import { openBench, TENANT, type Bench } from './bench.ts'
 import type { CoverageMeter } from './coverage.ts'
+import { reachableFlows } from './dependencies.ts'
 import { driveRun } from './drive.ts'
 import { checkExpectation } from './expectations.ts'
 import { planSteps, targetsOf } from './plan-steps.ts'
@@ -162,7 +163,7 @@ function stepValues(trace: readonly StepTrace[]): JsonObject {
 
 /** Names in fakes that nothing in the flow and its sub-flows has: a fake that is never asked hides a mistake. */
 function unknownTargets(test: TestCase, { project, flow, file }: CaseOptions): string[] {
-  const plans = reachablePlans(project, flow)
+  const plans = reachableFlows(project, flow)
   const targets = new Set(plans.flatMap((one) => [...targetsOf(one.plan)]))
   const known = new Set(plans.flatMap((one) => [...planSteps(one.plan)].map((step) => step.path)))
   const isKnown = (name: string): boolean =>
@@ -184,15 +185,4 @@ function unknownTargets(test: TestCase, { project, flow, file }: CaseOptions): s
     }
   }
   return failures
-}
-
-function reachablePlans(project: Project, flow: ProjectFlow): ProjectFlow[] {
-  const found = new Map<string, ProjectFlow>()
-  const visit = (one: ProjectFlow | undefined): void => {
-    if (!one || found.has(one.name)) return
-    found.set(one.name, one)
-    for (const name of one.plan.subflows) visit(project.flows.get(name))
-  }
-  visit(flow)
-  return [...found.values()]
 }

@@ -8,6 +8,7 @@ import { closest } from '../expression/suggest.ts'
 import type { Json } from '../json.ts'
 import type { Project, ProjectFlow } from '../project/project.ts'
 import { createCoverage, type CoverageMeter } from './coverage.ts'
+import { filesOfFlow, filesOfModule } from './dependencies.ts'
 import { isFlowTest } from './define-flow-test.ts'
 import { acceptTestFile, parseTestFile, type ParsedTestFile, type TestFileProblem } from './parse-test-file.ts'
 import type { CaseOutcome, FileResult, TestRun } from './results.ts'
@@ -24,12 +25,15 @@ export interface RunTestsOptions {
   /** Only cases whose name contains this. */
   readonly filter?: string
   readonly snapshots: SnapshotMode
+  /** Flows (by their file, relative to the project folder) that belong into the coverage although no case runs them. */
+  readonly covers?: (flowFile: string) => boolean
   /** Called after each file. */
   readonly onFile?: (result: FileResult) => void
 }
 
 export async function runTests(options: RunTestsOptions): Promise<TestRun> {
   const coverage = createCoverage()
+  for (const flow of options.project.flows.values()) if (options.covers?.(flow.file)) coverage.expect(flow)
   const files: FileResult[] = []
   for (const file of options.files) {
     const result = await runTestFile(file, options, coverage)
@@ -46,6 +50,7 @@ async function runTestFile(file: string, options: RunTestsOptions, coverage: Cov
     flow,
     cases: [],
     problems,
+    files: null,
     snapshotsWritten: 0,
     snapshotsObsolete: [],
   })
@@ -72,7 +77,12 @@ async function runTestFile(file: string, options: RunTestsOptions, coverage: Cov
   }
   const complete = options.filter === undefined && !chosen
   const { written, obsolete } = snapshots.save({ complete })
-  return { file, flow: flow.name, cases, problems: [], snapshotsWritten: written, snapshotsObsolete: obsolete }
+  const files = [
+    ...filesOfModule(path),
+    ...fixtureFiles(parsed.file).map((name) => resolve(dirname(path), name)),
+    ...(await filesOfFlow(options.project, flow)),
+  ]
+  return { file, flow: flow.name, cases, problems: [], files, snapshotsWritten: written, snapshotsObsolete: obsolete }
 }
 
 async function readTestFile(path: string): Promise<ParsedTestFile> {
@@ -138,6 +148,10 @@ function readFixtures(folder: string, test: TestFile): Names | string {
     }
   }
   return fixtures
+}
+
+function fixtureFiles(test: TestFile): readonly string[] {
+  return Object.values(test.fixtures ?? {}).flatMap((value) => fixtureFile(value) ?? [])
 }
 
 function fixtureFile(value: unknown): string | null {

@@ -38,7 +38,7 @@ test('tells what failed, where and how; exits with 1', async () => {
   expect(stdout).toMatch(/ {2}✔ small/)
   expect(stdout).toMatch(/ {2}✘ wrong .*flow\.test\.yaml:5$/m)
   expect(stdout).toContain('      outputs.id: expected "pay_7", but got "pay_6"')
-  expect(stdout).toContain('      calls: expected charge to be called 2 times, but it was called 1 times')
+  expect(stdout).toContain('      calls: expected charge to be called 2 times, but it was called once')
   expect(stdout).toContain('– later  not yet')
   expect(stdout).toContain('1 failed, 1 passed, 1 skipped')
 })
@@ -61,7 +61,8 @@ test('--filter chooses cases; --json and --junit report', async () => {
     coverage: { flows: [{ flow: 'Pay', steps: { total: 3, reached: 2 }, branches: { total: 1, reached: 0 } }] },
   })
   const xml = sandbox.read('report.xml')
-  expect(xml).toContain('<testsuite name="flow.test.yaml" tests="3" failures="1" errors="0" skipped="1"')
+  expect(xml).toContain('<testsuite name="flow.test.yaml" package="Pay" id="0" timestamp="')
+  expect(xml).toContain('tests="3" failures="1" errors="0" skipped="1"')
   expect(xml).toContain('outputs.id: expected &quot;pay_7&quot;')
 })
 
@@ -70,6 +71,16 @@ test('coverage names what was not reached, and may be a condition', async () => 
   expect(code).toBe(1)
   expect(stdout).toContain('flow.yaml:5:5  branch large/then was not reached')
   expect(stderr).toContain('below the threshold of 80 %')
+})
+
+test('coverage counts flows that no test knows, of the folders that were asked for', async () => {
+  sandbox.write('more/plain.flow.yaml', 'flow: Plain\nsteps: [{ id: a, set: { x: 1 } }, { id: b, set: { x: 2 } }]\n')
+  sandbox.write('more/part/other.flow.yaml', 'flow: Other\nsteps: [{ id: a, set: { x: 1 } }]\n')
+  const { stdout } = await sandbox.plugwork(['test', '--filter', 'small', '--coverage'])
+  expect(stdout).toContain('  0 of 2 steps  Plain\n    more/plain.flow.yaml  no case reaches this flow\n')
+  expect(stdout).toContain('  33.3 % of steps')
+  const { stdout: one } = await sandbox.plugwork(['test', 'flow.yaml', '--filter', 'small', '--coverage'])
+  expect(one).not.toContain('Plain')
 })
 
 test('a run becomes a test that passes, with fakes from what it did', async () => {
@@ -94,6 +105,46 @@ test('--watch runs again when a task changes, until Ctrl-C', async () => {
   await watching.sees(/outputs\.id: expected "pay_5", but got "changed"/)
   watching.child.kill('SIGINT')
   expect((await watching.finished).code).toBe(130)
+})
+
+test('--watch runs only what a change affects: sub-flows and imports too', async () => {
+  const write = (folder: string, flow: string, code: string): void => {
+    sandbox.write(`${folder}/flow.yaml`, flow)
+    sandbox.write(`${folder}/tasks.ts`, code)
+    sandbox.write(`${folder}/flow.test.yaml`, 'cases: [{ name: works }]\n')
+  }
+  rmSync(join(sandbox.directory, 'flow.test.yaml'))
+  sandbox.write('lib.ts', 'export const value: number = 1\n')
+  write(
+    'inner',
+    'flow: Inner\nsteps: [{ id: s, task: Say }]\n',
+    `import { value } from '../lib.ts'\nexport const Say = () => ({ value })\n`,
+  )
+  write('outer', 'flow: Outer\nsteps: [{ id: s, subflow: Inner }]\n', '')
+  write('apart', 'flow: Apart\nsteps: [{ id: s, set: { a: 1 } }]\n', '')
+  const watching = sandbox.begin(['test', '--watch'])
+  await watching.sees(/3 passed[\s\S]*Waiting for changes/)
+  sandbox.write('lib.ts', 'export const value: number = 2\n')
+  await watching.sees(/\n2 passed/)
+  sandbox.write('apart/flow.yaml', 'flow: Apart\nsteps: [{ id: s, set: { a: 2 } }]\n')
+  await watching.sees(/\n1 passed/)
+  sandbox.write(
+    'late/flow.test.yaml',
+    'flow: Apart\ncases: [{ name: one }, { name: two }, { name: three }, { name: four }]\n',
+  )
+  await watching.sees(/\n4 passed/)
+  watching.child.kill('SIGINT')
+  const { code, stdout } = await watching.finished
+  expect(code).toBe(130)
+  expect(stdout.match(/^(inner|outer|apart|late)\b/gm)).toEqual([
+    'apart',
+    'inner',
+    'outer',
+    'inner',
+    'outer',
+    'apart',
+    'late',
+  ])
 })
 
 test('snapshots are written once, then compared; in CI a missing one fails', async () => {

@@ -1,5 +1,6 @@
 /** `plugwork test`: runs flow tests and reports what happened. */
 import { statSync, writeFileSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { dirname, join, relative, resolve, sep } from 'node:path'
 import {
   findFiles,
@@ -20,6 +21,7 @@ import { showPath } from '../render/path.ts'
 import { count, duration } from '../render/text.ts'
 import { recordTest } from './record-test.ts'
 import { loadProjectOf } from './run.ts'
+import { watchTests } from './watch-tests.ts'
 
 export interface TestOptions {
   readonly json?: boolean
@@ -35,10 +37,12 @@ export interface TestOptions {
 }
 
 /** Test files of one project folder. */
-interface Suite {
+export interface Suite {
   readonly folder: ProjectFolder
   /** Relative to the project folder. */
   readonly files: readonly string[]
+  /** What was asked for, absolute: flows below a folder belong into the coverage, tested or not. */
+  readonly asked: readonly string[]
 }
 
 export async function test(context: Context, paths: readonly string[], options: TestOptions): Promise<number> {
@@ -50,20 +54,33 @@ export async function test(context: Context, paths: readonly string[], options: 
   const files = suites.reduce((sum, suite) => sum + suite.files.length, 0)
   if (files === 0 && !options.watch)
     throw new UsageError('There are no test files here.', 'Write `flow.test.yaml` beside a flow; see docs/testing.md.')
-  if (options.watch) return watchSuites(context, suites, asked, options)
+  if (options.watch) {
+    return watchTests(context, {
+      folders: suites.map((suite) => suite.folder.directory),
+      find: () => findSuites(context, asked),
+      // A report and a coverage are of all tests.
+      whole: options.junit !== undefined || options.coverage === true || options.coverageThreshold !== undefined,
+      run: async (chosen) => {
+        const run = await runSuites(context, chosen, options)
+        finish(context, run, options)
+        return run.files
+      },
+    })
+  }
   const run = await runSuites(context, suites, options)
   return finish(context, run, options)
 }
 
 async function findSuites(context: Context, paths: readonly string[]): Promise<readonly Suite[]> {
-  const byRoot = new Map<string, Set<string>>()
+  const byRoot = new Map<string, { readonly files: Set<string>; readonly asked: string[] }>()
   for (const name of paths) {
     const path = resolve(context.workingDirectory, name)
     const stat = statSync(path, { throwIfNoEntry: false })
     if (!stat) throw new UsageError(`There is no file or folder ${name}.`)
     const root = findProjectFolder(stat.isDirectory() ? path : dirname(path))
-    const files = byRoot.get(root) ?? new Set<string>()
-    byRoot.set(root, files)
+    const { files, asked } = byRoot.get(root) ?? { files: new Set<string>(), asked: [] }
+    byRoot.set(root, { files, asked })
+    asked.push(path)
     if (stat.isDirectory()) {
       const { tests } = await findFiles(path)
       for (const file of tests) files.add(relative(root, join(path, file)).split(sep).join('/'))
@@ -72,7 +89,11 @@ async function findSuites(context: Context, paths: readonly string[]): Promise<r
       files.add(relative(root, file).split(sep).join('/'))
     }
   }
-  return [...byRoot].map(([root, files]) => ({ folder: openFolder(context, root), files: [...files].toSorted() }))
+  return [...byRoot].map(([root, { files, asked }]) => ({
+    folder: openFolder(context, root),
+    files: [...files].toSorted(),
+    asked,
+  }))
 }
 
 /** `plugwork test flow.yaml` means the tests of that flow. */
@@ -85,10 +106,15 @@ function testFileBeside(flow: string): string {
   return found
 }
 
-async function runSuites(context: Context, suites: readonly Suite[], options: TestOptions): Promise<TestRun> {
+interface SuitesRun extends TestRun {
+  readonly began: Date
+}
+
+async function runSuites(context: Context, suites: readonly Suite[], options: TestOptions): Promise<SuitesRun> {
+  const began = new Date()
   const files: FileResult[] = []
   const coverage: FlowCoverage[] = []
-  for (const { folder, files: names } of suites) {
+  for (const { folder, files: names, asked } of suites) {
     const project = await loadProjectOf(context, folder)
     try {
       const shown = (file: string): string => showPath(context, join(folder.directory, file))
@@ -97,6 +123,7 @@ async function runSuites(context: Context, suites: readonly Suite[], options: Te
         connectors: await installedConnectors(),
         files: names,
         ...(options.filter === undefined ? {} : { filter: options.filter }),
+        covers: (flow) => asked.some((path) => isBelow(join(folder.directory, flow), path)),
         snapshots: options.update ? 'update' : context.environment['CI'] ? 'compare' : 'write_missing',
         ...(options.json ? {} : { onFile: (result) => printFile(context, { ...result, file: shown(result.file) }) }),
       })
@@ -106,12 +133,16 @@ async function runSuites(context: Context, suites: readonly Suite[], options: Te
       await project.close()
     }
   }
-  return { files, coverage }
+  return { files, coverage, began }
 }
 
-function finish(context: Context, run: TestRun, options: TestOptions): number {
-  if (options.junit !== undefined)
-    writeFileSync(resolve(context.workingDirectory, options.junit), junitReport(run.files))
+/** A flow file that was asked for is covered by its test, which reports it by itself. */
+function isBelow(file: string, folder: string): boolean {
+  return file.startsWith(folder.endsWith(sep) ? folder : folder + sep)
+}
+
+function finish(context: Context, run: SuitesRun, options: TestOptions): number {
+  if (options.junit !== undefined) writeReport(context, options.junit, run)
   const { passed, failed, skipped } = tally(run.files)
   const percentage = stepPercentage(run.coverage)
   const { coverageThreshold: threshold } = options
@@ -137,6 +168,15 @@ function finish(context: Context, run: TestRun, options: TestOptions): number {
       context.note(bad(`Coverage of steps is ${percentage.toFixed(1)} %, below the threshold of ${threshold} %.`))
   }
   return failed > 0 || below ? EXIT.failed : EXIT.done
+}
+
+function writeReport(context: Context, name: string, { files, began }: SuitesRun): void {
+  const path = resolve(context.workingDirectory, name)
+  try {
+    writeFileSync(path, junitReport(files, { at: began, host: hostname() }))
+  } catch (error) {
+    throw new UsageError(`The report cannot be written to ${name}: ${(error as Error).message}.`)
+  }
 }
 
 function fileDocument(file: FileResult): object {
@@ -185,44 +225,13 @@ function printCoverage(context: Context, flows: readonly FlowCoverage[], percent
     const ofBranches =
       branches.total === 0 ? '' : `, ${branches.reached} of ${count(branches.total, 'branch', 'branches')}`
     context.print(`  ${paint(`${steps.reached} of ${count(steps.total, 'step')}${ofBranches}`)}  ${flow}`)
+    if (steps.reached === 0 && steps.total > 0) {
+      context.print(dim(`    ${file}  no case reaches this flow`))
+      continue
+    }
     for (const { path, kind, at } of missed) {
       context.print(dim(`    ${file}${at ? `:${at.line}:${at.column}` : ''}  ${kind} ${path} was not reached`))
     }
   }
   context.print(`  ${percentage.toFixed(1)} % of steps`)
-}
-
-/** Runs again after each change of flows, tasks, tests or fixtures, until it is stopped. */
-async function watchSuites(
-  context: Context,
-  suites: readonly Suite[],
-  paths: readonly string[],
-  options: TestOptions,
-): Promise<number> {
-  const { watch } = await import('chokidar')
-  const { promise: stopped, resolve: stop } = Promise.withResolvers<void>()
-  const onSignal = (): void => stop()
-  process.once('SIGINT', onSignal)
-  process.once('SIGTERM', onSignal)
-  let changed = Promise.withResolvers<void>()
-  const watcher = watch(
-    suites.map((suite) => suite.folder.directory),
-    { ignoreInitial: true, ignored: (path) => /[\\/](node_modules|\.[^\\/]+)$|\.snap\.yaml$/.test(path) },
-  )
-  watcher.on('all', () => changed.resolve())
-  try {
-    for (;;) {
-      changed = Promise.withResolvers<void>()
-      // Test files may have come or gone.
-      finish(context, await runSuites(context, await findSuites(context, paths), options), options)
-      context.note(context.noteStyle.dim('Waiting for changes; Ctrl-C ends.'))
-      const ended = await Promise.race([changed.promise.then(() => false), stopped.then(() => true)])
-      if (ended) return EXIT.interrupted
-      context.print('')
-    }
-  } finally {
-    process.off('SIGINT', onSignal)
-    process.off('SIGTERM', onSignal)
-    await watcher.close()
-  }
 }
