@@ -14,6 +14,7 @@ import type { Value } from '../expression/value.ts'
 import type { Json } from '../json.ts'
 import type { Clock, Definitions } from './runtime.ts'
 import type { Secrets } from './secrets.ts'
+import type { IsSet } from './templates.ts'
 
 /** A connection that nobody uses is closed after this long. */
 const IDLE_MS = 5 * 60_000
@@ -38,7 +39,7 @@ export interface ConnectionRequest {
   readonly name: string
   /** Name of the connector. */
   readonly type: string
-  readonly config: () => Value
+  readonly config: (isSet: IsSet) => Value
 }
 
 /** One use of a connection; `release` ends it. */
@@ -151,7 +152,8 @@ export class Connections {
     const now = this.#options.clock.now()
     const known = this.#rendered.get(at)
     if (known !== undefined && now - known.readAt < CONFIG_MS) return known
-    const resolved = await this.#options.secrets.resolve(request.config(), request)
+    const isSet: IsSet = (name) => this.#options.definitions.env(request.tenant, request.flow, name) !== null
+    const resolved = await this.#options.secrets.resolve(request.config(isSet), request)
     const parsed = connector.config.safeParse(resolved.value)
     if (!parsed.success) throw invalidConfig(request, parsed.error.issues)
     const digest = createHash('sha256').update(JSON.stringify(resolved.value)).digest('base64')

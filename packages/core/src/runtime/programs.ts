@@ -5,7 +5,7 @@ import type { Plan } from '../flow/plan.ts'
 import type { JsonObject } from '../json.ts'
 import type { Store } from '../store/store.ts'
 import type { Clock, Definitions } from './runtime.ts'
-import { compileOutsideTemplate, type TemplateNames } from './templates.ts'
+import { compileOutsideTemplate, type IsSet, type OutsideTemplate, type TemplateNames } from './templates.ts'
 
 /** Programs that are kept ready; the ones used longest ago leave first. */
 const KEPT = 1_000
@@ -16,9 +16,9 @@ export interface LoadedFlow {
   readonly plan: Plan
   readonly hash: string
   /** Renders the config of each connection the flow declares. */
-  readonly connections: ReadonlyMap<string, () => Value>
+  readonly connections: ReadonlyMap<string, (isSet: IsSet) => Value>
   /** Renders the concurrency key; null where the flow has none. */
-  readonly concurrencyKey: ((names: TemplateNames, now: number) => Value) | null
+  readonly concurrencyKey: OutsideTemplate | null
 }
 
 /** Flow versions by content hash: made ready once, and stored before the first run that is pinned to one. */
@@ -103,7 +103,7 @@ export class Programs {
   #templates(plan: Plan): Pick<LoadedFlow, 'connections' | 'concurrencyKey'> {
     const connections = Object.entries(plan.connections).map(([name, { config }]) => {
       const render = compileOutsideTemplate(config)
-      return [name, () => render({}, this.#clock.now())] as const
+      return [name, (isSet: IsSet) => render({}, this.#clock.now(), isSet)] as const
     })
     const key = plan.settings.concurrency?.key
     return { connections: new Map(connections), concurrencyKey: key === undefined ? null : compileOutsideTemplate(key) }

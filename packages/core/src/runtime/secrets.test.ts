@@ -160,12 +160,21 @@ describe('secrets', () => {
     delete shop.secrets.API_KEY
     expect((await shop.run('Pay', { card: CARD })).error).toMatchObject({
       code: 'secret_missing',
-      message: 'The secret "API_KEY" is not set. Set it, then retry the run.',
+      message:
+        'The secret "API_KEY" is not set. Set PLUGWORK_SECRET_API_KEY, or write it into secrets.env, then retry the run.',
     })
     delete shop.env.BANK_PASSWORD
     shop.secrets.API_KEY = API_KEY
     await shop.reopen()
     expect((await shop.run('Pay', { card: CARD })).error).toMatchObject({ code: 'env_missing' })
+  })
+
+  it('of a connection that are not set give way to a fallback', async () => {
+    const flow = FLOW.replace('env.BANK_PASSWORD', "env.BANK_PASSWORD ?? 'guest'")
+    const shop = await openWorkshop({ flows: [flow, RECEIPT], connectors: [bank], catalog, secrets: { API_KEY } })
+    seen.length = 0
+    await shop.run('Pay', { card: CARD })
+    expect(seen[0]).toMatchObject({ password: 'guest' })
   })
 
   it('reach a task only through an input of type secret, and are read anew for each attempt', async () => {

@@ -54,7 +54,10 @@ export class Secrets {
       case 'secret': {
         const secret = await this.#definitions.secret(owner.tenant, name)
         if (secret !== null) return secret
-        throw new PlugworkError('secret_missing', `The secret "${name}" is not set. Set it, then retry the run.`)
+        throw new PlugworkError(
+          'secret_missing',
+          `The secret "${name}" is not set. Set PLUGWORK_SECRET_${name}, or write it into secrets.env, then retry the run.`,
+        )
       }
       case 'env': {
         const variable = this.#definitions.env(owner.tenant, owner.flow, name)

@@ -9,7 +9,7 @@ import type { Definitions, InterceptedCall, Runtime } from '../runtime/runtime.t
 import { createMemoryStore } from '../store/memory/memory-store.ts'
 import type { Store } from '../store/store.ts'
 import type { Project } from '../project/project.ts'
-import { answerCall, namesOfCall, type NamedCall, type UseCounter } from './fakes.ts'
+import { answerCall, answersOf, namesOfCall, type NamedCall, type UseCounter } from './fakes.ts'
 import { planSteps } from './plan-steps.ts'
 import type { Fakes } from './test-file.ts'
 import { staticPath, type Names } from './test-values.ts'
@@ -51,6 +51,7 @@ const BUSY_TURNS = 200
 export async function openBench(options: BenchOptions): Promise<Bench> {
   const clock = new VirtualClock(options.now)
   const store = createMemoryStore()
+  const allow = [...options.allow, ...realNames(options.fakes)]
   const hosts = options.allow.filter((name) => name.startsWith('network:')).map((name) => name.slice('network:'.length))
   const egress = createEgress(hosts.includes('*') ? {} : { allow: hosts, onlyHosts: hosts })
   const state = { calls: [] as NamedCall[], faults: [] as string[], delayed: 0, notices: 0 }
@@ -58,7 +59,7 @@ export async function openBench(options: BenchOptions): Promise<Bench> {
     store,
     blobs: createMemoryBlobStore(),
     egress,
-    connectors: options.connectors.map((connector) => guarded(connector, options.allow, state.faults)),
+    connectors: options.connectors.map((connector) => guarded(connector, allow, state.faults)),
     definitions: testDefinitions(options),
     key: new Uint8Array(32),
     clock,
@@ -169,6 +170,12 @@ function pass(clock: VirtualClock, ms: number, state: State): Promise<void> {
       resolve()
     })
   })
+}
+
+/** What a fake lets run with `real: true` may open its connection, as if `allow` named it. */
+function realNames(tables: readonly Fakes[]): string[] {
+  const named = tables.flatMap((table) => Object.entries(table))
+  return named.flatMap(([name, fake]) => (answersOf(fake).some((answer) => answer.real === true) ? [name] : []))
 }
 
 /** Tasks reach connections through their context; there too what is not allowed is denied. */

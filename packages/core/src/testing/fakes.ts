@@ -70,7 +70,7 @@ async function answerWith(
     call: times + 1,
     fixtures: { ...fixtures },
   }
-  const choices = isList(fake) ? fake : [fake]
+  const choices = answersOf(fake)
   const chosen = choices.find((choice) => choice.when === undefined || holds(choice.when, names))
   if (!chosen) {
     throw new PlugworkError(
@@ -88,6 +88,12 @@ async function answerWith(
   const delayMs = delay === undefined ? 0 : milliseconds(delay)
   if (now.error !== undefined) return { kind: 'error', error: fakeError(now.error, names), delayMs }
   return { kind: 'output', output: render(now.returns ?? null, names), delayMs }
+}
+
+/** What a fake may answer; a function's answers are not known. */
+export function answersOf(fake: Fakes[string]): readonly FakeAnswer[] {
+  if (typeof fake === 'function') return []
+  return isList(fake) ? fake : [fake]
 }
 
 const isList = (fake: FakeAnswer | readonly FakeAnswer[]): fake is readonly FakeAnswer[] => Array.isArray(fake)
