@@ -130,7 +130,8 @@ async function append(store: Store, operation: Operation & { op: 'append' }, n: 
     rid,
     epoch: store.epoch,
     records: extra === 5 ? [] : [record(next + gap, { path: `p${path}`, completes: path > 0 })],
-    ...(nonce === 0 ? {} : { nonce: `n${nonce}` }),
+    // One nonce is one write: the same content each time.
+    ...(nonce === 0 ? {} : { nonce: `n${[nonce, path, patch, child, extra].join('-')}` }),
     ...(run === undefined ? {} : { run }),
     ...(child === null ? {} : { children: [childRun(rid, `c${path}`, child, n)] }),
     ...(extra === 1 ? { subscribe: [{ path: `w${path}`, event: `e${path % 2}` }] } : {}),

@@ -103,7 +103,7 @@ class MemoryStore extends MemoryTables implements Store {
     const claimed: RunRow[] = []
     for (const run of queued) {
       if (claimed.length >= limit) break
-      if (run.key !== null && this.#slotsTaken(run.tenant, run.key, run.rootRid) >= (run.limit ?? 1)) continue
+      if (run.key !== null && this.#slotsTaken(run.tenant, run.key, treeOf(run)) >= (run.limit ?? 1)) continue
       run.status = 'running'
       run.reason = null
       run.epoch = this.epoch
@@ -257,7 +257,7 @@ class MemoryStore extends MemoryTables implements Store {
   }
 
   async endedFlows(): Promise<readonly { readonly tenant: string; readonly flow: string }[]> {
-    const ended = this.#select((run) => run.parentRid === null && TERMINAL.has(run.status))
+    const ended = this.#select((run) => run.parentRid === null && run.finishedAt !== null)
     return [...new Map(ended.map(({ tenant, flow }) => [JSON.stringify([tenant, flow]), { tenant, flow }])).values()]
   }
 

@@ -110,7 +110,8 @@ export class RunTables {
       const wanted = limit - claimed.length
       const found =
         only === null
-          ? this.#db.all(WRITE.queued, wanted)
+          ? // Those looked at may stand in front again: a claim puts the next one of its key back.
+            this.#db.all(WRITE.queued, wanted + seen.size)
           : this.#db.all(WRITE.queuedOnly, JSON.stringify(only), only.length)
       const candidates = found.filter((row) => !seen.has(row[0] as number))
       if (candidates.length === 0) break
