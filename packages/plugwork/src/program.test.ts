@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { spawnSync } from 'node:child_process'
 import { copyFileSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
@@ -85,6 +86,46 @@ test.each(['bash', 'zsh', 'fish'])('completions for %s know the commands and the
   expect(code).toBe(0)
   for (const word of ['replay', 'same-version', 'template', 'typescript']) expect(stdout).toContain(word)
 })
+
+const COMPLETED: readonly (readonly [typed: string, offered: readonly string[]])[] = [
+  ['plugwork ru', ['run', 'runs']],
+  ['plugwork runs re', ['replay', 'resolve', 'resume', 'retry']],
+  ['plugwork runs list --st', ['--status']],
+  ['plugwork runs list --status f', ['failed']],
+  ['plugwork completions ', ['bash', 'fish', 'zsh']],
+  // Options are offered after a dash, files where the command takes some, and nothing where only the user knows.
+  ['plugwork run ', ['orders.yaml']],
+  ['plugwork runs show ', []],
+]
+const isInstalled = (shell: string): boolean => spawnSync(shell, ['-c', 'true']).status === 0
+const ASK = {
+  bash: 'source "$1"; COMP_WORDS=($2); [[ $2 == *" " ]] && COMP_WORDS+=(""); COMP_CWORD=$((${#COMP_WORDS[@]}-1)); _plugwork; printf "%s\\n" "${COMPREPLY[@]}"',
+  fish: 'source $argv[2]; complete -C $argv[3]',
+}
+
+// Each shell where it is installed.
+test.runIf(isInstalled('bash')).each(COMPLETED)('bash completes %j', (typed, offered) =>
+  complete('bash', typed, offered),
+)
+test.runIf(isInstalled('fish')).each(COMPLETED)('fish completes %j', (typed, offered) =>
+  complete('fish', typed, offered),
+)
+
+async function complete(shell: keyof typeof ASK, typed: string, offered: readonly string[]): Promise<void> {
+  const { stdout: script } = await sandbox.plugwork(['completions', shell])
+  sandbox.write(`.script/${shell}`, script)
+  sandbox.write('orders.yaml', '')
+  const file = join(sandbox.directory, '.script', shell)
+  const { stdout } = spawnSync(shell, ['-c', ASK[shell], shell, file, typed], {
+    cwd: sandbox.directory,
+    encoding: 'utf8',
+    env: { ...process.env, HOME: join(sandbox.directory, '.home') },
+  })
+  const words = stdout.split('\n').map((line) => line.split('\t')[0]!.trim())
+  const found = words.filter((word) => word !== '' && !word.startsWith('.'))
+  if (offered[0] === 'orders.yaml') expect(found).toContain('orders.yaml')
+  else expect(found.toSorted()).toEqual(offered)
+}
 
 test('completions for an unknown shell name those there are', async () => {
   const { code, stderr } = await sandbox.plugwork(['completions', 'tcsh'])

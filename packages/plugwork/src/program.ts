@@ -2,7 +2,7 @@
  * The command tree: every command with its arguments, options, help and example. What a command does is imported when it
  * runs, so that `plugwork version` does not pay for the server. `docs/cli.md` and the completions are made from this.
  */
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import type { Context } from './context.ts'
 import type { ExitCode } from './exit.ts'
 
@@ -25,6 +25,7 @@ export function createProgram(context: Context, finish: Finish): Command {
     .description('Durable integrations and workflows.')
     .configureHelp({
       showGlobalOptions: false,
+      minWidthToWrap: 20,
       styleTitle: bold,
       styleCommandText: bold,
       styleOptionTerm: (text) => text,
@@ -238,8 +239,10 @@ function addRunning(program: Command, add: Add): void {
             .option('--port <port>', 'port to listen on (7420); 0 takes a free one')
             .option('--host <address>', 'address to listen on (127.0.0.1)')
             .option('--base-url <url>', 'public address, for links that leave the system')
-            .option('--log-level <level>', 'debug, info, warn, error or silent')
-            .option('--log-format <format>', 'json, text or auto')
+            .addOption(
+              new Option('--log-level <level>', 'what is logged').choices(['debug', 'info', 'warn', 'error', 'silent']),
+            )
+            .addOption(new Option('--log-format <format>', 'how').choices(['json', 'text', 'auto']))
             .option('--concurrency <runs>', 'runs worked on at once')
             .option('--no-watch', 'do not load changed files'),
         ),
@@ -262,11 +265,11 @@ function addRuns(program: Command, add: Add): void {
           projectOptions(
             command
               .option('--flow <name>', 'only runs of this flow')
-              .option(
-                '--status <status>',
-                'queued, running, waiting, succeeded, failed or cancelled (repeatable)',
-                collect,
-                [],
+              .addOption(
+                new Option('--status <status>', 'only runs in this state (repeatable)')
+                  .choices(['queued', 'running', 'waiting', 'succeeded', 'failed', 'cancelled'])
+                  .argParser(collect)
+                  .default([], 'all'),
               )
               .option('--since <when>', 'created since: `1h`, `2d`, or a date')
               .option('--limit <count>', 'how many at most', wholeNumber(1, 1000), 20),
@@ -498,7 +501,7 @@ function addUpkeep(program: Command, add: Add): void {
       summary: 'Print completions for a shell.',
       example:
         '# in ~/.bashrc\nsource <(plugwork completions bash)\n# in ~/.zshrc\nsource <(plugwork completions zsh)\n# fish\nplugwork completions fish > ~/.config/fish/completions/plugwork.fish',
-      configure: (command) => command.argument('<shell>', 'bash, zsh or fish'),
+      configure: (command) => command.addArgument(new Argument('<shell>').choices(['bash', 'zsh', 'fish'])),
     },
     async () => {
       const { completions } = await import('./commands/completions.ts')

@@ -7,7 +7,7 @@ const INTRODUCTION = `# Command line
 
 Generated from the command tree (\`node scripts/generate-cli-docs.ts\`). \`plugwork help COMMAND\` shows the same.
 
-Output is for people: colour on a terminal (unless \`NO_COLOR\` is set), progress on stderr, results on stdout. With \`--json\`
+Output is for people: colour on a terminal (unless \`NO_COLOR\` or \`CI\` is set), progress on stderr, results on stdout. With \`--json\`
 stdout is one JSON document and nothing else; when a command fails before it has a result, that document is
 \`{ "error": { "code", "message" } }\`. While a server owns a data folder, the other commands on that folder work through it, with the
 same output.

@@ -46,7 +46,7 @@ export async function list(context: Context, options: JsonFlag): Promise<number>
     const number = Object.keys(actions).length
     return [bold(name), description, dim(`${number} action${number === 1 ? '' : 's'}`)]
   })
-  context.print(table(rows))
+  context.print(table(rows, context.wrapAt))
   return EXIT.done
 }
 
@@ -65,7 +65,7 @@ export async function info(context: Context, name: string, options: JsonFlag): P
   const { bold, dim, accent } = context.style
   context.print(`${bold(connector.title)} ${dim(`${connector.name} ${connector.version}`)}\n${connector.description}\n`)
   context.print(bold('Config'))
-  context.print(table(propertyRows(context, described.config)))
+  context.print(table(propertyRows(context, described.config), context.wrapAt))
   for (const action of described.actions) {
     const { effect, idempotency, needsConnection } = action
     const facts = [
@@ -74,7 +74,7 @@ export async function info(context: Context, name: string, options: JsonFlag): P
       ...(needsConnection ? [] : ['connection optional']),
     ]
     context.print(`\n${accent(`${connector.name}.${action.name}`)}  ${dim(facts.join(', '))}\n  ${action.description}`)
-    context.print(table(propertyRows(context, action.input)))
+    context.print(table(propertyRows(context, action.input), context.wrapAt))
     const outputs = Object.keys((action.output['properties'] ?? {}) as object)
     if (outputs.length > 0) context.print(`  ${dim('outputs')}  ${outputs.join(', ')}`)
   }

@@ -316,9 +316,17 @@ function print(
   context.print(`${bold('Plugwork')} in ${showPath(context, directory)}\n`)
   const remedy = (finding: Finding): string => (finding.remedy === undefined ? '' : dim(`  → ${finding.remedy}`))
   context.print(
-    table(findings.map((finding) => [signs[finding.status], finding.check, `${finding.message}${remedy(finding)}`])),
+    table(
+      findings.map((finding) => [signs[finding.status], finding.check, `${finding.message}${remedy(finding)}`]),
+      context.wrapAt,
+    ),
   )
   if (settings.length === 0) return
   context.print(`\n${bold('Settings')}`)
-  context.print(table(settings.map(({ name, value, from }) => [`  ${name}`, value, dim(from)])))
+  context.print(
+    table(
+      settings.map(({ name, value, from }) => [`  ${name}`, value, dim(from)]),
+      context.wrapAt,
+    ),
+  )
 }

@@ -98,7 +98,7 @@ class LiveProgress implements Progress {
       const took = step.startedAt === null ? '' : duration(Date.now() - step.startedAt)
       const attempt = step.attempts > 1 ? `  attempt ${step.attempts}` : ''
       const text = `${step.path}  ${step.name ?? step.kind}  ${took}${attempt}`
-      return `${spinner} ${text.slice(0, Math.max(10, (stderr.columns || 80) - 4))}`
+      return `${spinner} ${text.slice(0, Math.max(10, this.#context.columns - 4))}`
     })
     if (running.length > MAX_LINES) lines.push(`${spinner} and ${running.length - MAX_LINES} more`)
     for (const line of lines) stderr.write(`${line}\n`)

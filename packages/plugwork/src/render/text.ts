@@ -63,20 +63,42 @@ function write(value: unknown): string {
   return JSON.stringify(value) ?? 'null'
 }
 
-/** Columns padded to their widest cell; styled cells are measured without their codes. */
-export function table(rows: readonly (readonly string[])[]): string {
+/**
+ * Columns padded to their widest cell; styled cells are measured without their codes. The last column is wrapped at `width`
+ * where enough of it is left for words.
+ */
+export function table(rows: readonly (readonly string[])[], width = Number.POSITIVE_INFINITY): string {
   const widths: number[] = []
   for (const row of rows) {
     for (const [index, cell] of row.entries()) widths[index] = Math.max(widths[index] ?? 0, visibleLength(cell))
   }
+  const indent = widths.slice(0, -1).reduce((sum, each) => sum + each + 2, 0)
   return rows
-    .map((row) =>
-      row
-        .map((cell, index) => cell + ' '.repeat(Math.max(0, widths[index]! - visibleLength(cell))))
-        .join('  ')
-        .trimEnd(),
-    )
+    .map((row) => {
+      const cells = row.map((cell, index) => {
+        if (index === widths.length - 1) return wrap(cell, width - indent).join(`\n${' '.repeat(indent)}`)
+        return cell + ' '.repeat(Math.max(0, widths[index]! - visibleLength(cell)))
+      })
+      return cells.join('  ').trimEnd()
+    })
     .join('\n')
+}
+
+/** Text narrower than this is harder to read than what the terminal makes of long lines. */
+const LEAST_WIDTH = 16
+
+/** Breaks text between words; a word that is too long stays whole. */
+export function wrap(text: string, width: number): string[] {
+  if (width < LEAST_WIDTH || visibleLength(text) <= width) return [text]
+  const lines: string[] = []
+  let line = ''
+  for (const word of text.split(' ')) {
+    if (line !== '' && visibleLength(line) + 1 + visibleLength(word) > width) {
+      lines.push(line)
+      line = word
+    } else line = line === '' ? word : `${line} ${word}`
+  }
+  return [...lines, line]
 }
 
 export function visibleLength(text: string): number {

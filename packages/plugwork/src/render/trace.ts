@@ -122,5 +122,5 @@ function isEmpty(value: unknown): boolean {
 /** `message (code)`, with what caused it. */
 export function errorText(error: ErrorInfo): string {
   const cause = error.cause ? `, after: ${errorText(error.cause)}` : ''
-  return `${stripVTControlCharacters(error.message)} (${error.code})${cause}`
+  return `${stripVTControlCharacters(error.message).replaceAll(/\s*\n\s*/g, ' ')} (${error.code})${cause}`
 }
