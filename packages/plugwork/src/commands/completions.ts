@@ -128,7 +128,9 @@ ${words.join('\n')}
     esac
   fi
   COMPREPLY=()
-  [[ -n $wanted ]] && mapfile -t COMPREPLY < <(eval "compgen $wanted -- \"\$current\"")
+  # A name per line: names of files may have spaces.
+  local IFS=$'\\n'
+  [[ -n $wanted ]] && COMPREPLY=($(IFS=$' \\t\\n'; eval "compgen $wanted -- \\"\\$current\\""))
 }
 complete -o filenames -F _plugwork plugwork`
 }

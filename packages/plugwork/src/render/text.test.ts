@@ -8,9 +8,7 @@ test('a table wraps its last column where the screen ends, and nothing where the
     [styleText('red', 'b', { validateStream: false }), 'short'],
   ]
   expect(table(rows)).toBe(`name  what it is for, in more words\n\u001b[31mb\u001b[39m     short`)
-  expect(table(rows, 26)).toBe(
-    `name  what it is for, in\n      more words\n\u001b[31mb\u001b[39m     short`,
-  )
+  expect(table(rows, 26)).toBe(`name  what it is for, in\n      more words\n\u001b[31mb\u001b[39m     short`)
 })
 
 test('words are never broken, and a width that is hardly one is left to the terminal', () => {
