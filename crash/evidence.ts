@@ -31,7 +31,7 @@ function timedWaits(runtime: Runtime, row: RunRow, source: string | undefined): 
     (detail?.steps ?? []).flatMap((step) => {
       const askedMs = step.id === null ? undefined : asked.get(step.id)
       if (askedMs === undefined || step.startedAt === null || step.endedAt === null) return []
-      return [{ path: step.path, askedMs, tookMs: step.endedAt - step.startedAt }]
+      return [{ path: step.path, askedMs, startedAt: step.startedAt, endedAt: step.endedAt }]
     }),
   )
 }

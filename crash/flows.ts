@@ -197,6 +197,12 @@ export const TASKS = `export async function Effect(inputs, ctx) {
   return await response.json()
 }
 
+export async function Slow(inputs, ctx) {
+  const answer = await Effect(inputs, ctx)
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  return answer
+}
+
 export function Wedge(inputs) {
   const until = Date.now() + inputs.seconds * 1000
   while (Date.now() < until) {}

@@ -16,8 +16,13 @@ export interface RunEvidence {
   /** Idempotency key of a step path of this run. */
   readonly keyOf: (path: string) => string
   readonly epochs: readonly number[]
-  /** Waits for a time: how long they were asked to take and how long they took, ms. */
-  readonly waits: readonly { readonly path: string; readonly askedMs: number; readonly tookMs: number }[]
+  /** Waits for a time that have ended: how long they were asked to take, and from when to when they did, ms. */
+  readonly waits: readonly {
+    readonly path: string
+    readonly askedMs: number
+    readonly startedAt: number
+    readonly endedAt: number
+  }[]
 }
 
 export interface Evidence {
@@ -28,7 +33,12 @@ export interface Evidence {
   readonly kills: readonly number[]
   /** Outputs of a run that was never killed, by flow and input. */
   readonly reference: ReadonlyMap<string, string>
+  /** Epoch ms at which the last process was stopped. */
+  readonly endedAt: number
 }
+
+/** How long what is due may wait for a process that serves, ms. */
+const DUE_MS = 3_000
 
 export interface Violation {
   readonly invariant: string
@@ -68,12 +78,34 @@ export function checkInvariants(evidence: Evidence): Violation[] {
     if (seen !== undefined && seen > 1) broken('I9', `signal ${signal.dedupe} was consumed ${seen} times`)
   }
 
+  // Signals of one name stand here in the order in which they were sent, each after the answer to the one before.
+  for (const [of, sent] of Map.groupBy(evidence.acknowledged.signals, ({ run, name }) => `${name} to ${run}`)) {
+    const records = byId.get(sent[0]!.run)?.records ?? []
+    const places = sent.map(({ dedupe }) => records.findIndex((r) => r.kind === 'signal' && r.data.includes(dedupe)))
+    const found = places.filter((place) => place >= 0)
+    if (found.some((place, i) => place < (found[i - 1] ?? 0))) broken('I9', `signals ${of} came out of order`)
+  }
+
   for (const { row, records, verify, keyOf, epochs, waits } of evidence.runs) {
     const completions = records.filter((record) => record.completes)
-    for (const [path, startedAt] of firstStarts(records)) {
+    const starts = firstStarts(records)
+    for (const [path, startedAt] of starts) {
       const early = (effectsByKey.get(keyOf(path)) ?? []).find((effect) => effect.at < startedAt)
       if (early)
         broken('I2', `an effect of ${row.id} ${path} began ${startedAt - early.at} ms before the record that starts it`)
+    }
+    for (const wait of waits) {
+      const tookMs = wait.endedAt - wait.startedAt
+      if (tookMs < wait.askedMs)
+        broken('I8', `run ${row.id} ${wait.path}: early, after ${tookMs} ms of ${wait.askedMs}`)
+      // The journal may be wrong about the time: what the end of the wait has set free did not begin before it.
+      for (const [path, at] of starts) {
+        const effect = (effectsByKey.get(keyOf(path)) ?? []).find((one) => one.at < wait.startedAt + wait.askedMs)
+        if (at === wait.endedAt && effect) {
+          const ms = effect.at - wait.startedAt
+          broken('I8', `run ${row.id} ${wait.path}: early, ${path} began after ${ms} ms of ${wait.askedMs}`)
+        }
+      }
     }
     const paths = new Set<string>()
     for (const record of completions) {
@@ -102,10 +134,10 @@ export function checkInvariants(evidence: Evidence): Violation[] {
     if (row.status !== 'succeeded') {
       broken('I6', `run ${row.id} of ${row.flow} is ${row.status} (${row.reason ?? row.error?.message ?? 'no reason'})`)
     }
-    for (const wait of waits) {
-      if (wait.tookMs < wait.askedMs) {
-        broken('I8', `run ${row.id} ${wait.path}: fired after ${wait.tookMs} ms of ${wait.askedMs}`)
-      }
+    if (row.status === 'queued') broken('I7', `run ${row.id} was ready and not taken`)
+    if (row.status === 'running') broken('I7', `run ${row.id} is no process's any more and was not taken over`)
+    if (row.status === 'waiting' && row.wakeAt !== null && row.wakeAt < evidence.endedAt - DUE_MS) {
+      broken('I8', `run ${row.id} was due ${evidence.endedAt - row.wakeAt} ms before the end and did not wake`)
     }
     const n = row.inputs['n']
     const expected = typeof n === 'number' ? evidence.reference.get(referenceKey(row.flow, n)) : undefined

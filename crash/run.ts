@@ -28,7 +28,7 @@ const modes: Record<string, () => Promise<readonly Violation[]>> = {
   stop: () => takeover({ kind: 'stop', seed, keep: values.keep }),
   wedge: () => takeover({ kind: 'wedge', seed, keep: values.keep }),
   full: () => diskFull({ seed, keep: values.keep }),
-  mutants: () => mutants({ seed, cycles, keep: values.keep }),
+  mutants: () => mutants({ keep: values.keep }),
 }
 const chosen = values.mode === 'all' ? Object.keys(modes) : [values.mode]
 let bad = 0

@@ -30,14 +30,18 @@ export async function freePort(): Promise<number> {
 
 export async function openWorkshop(options: {
   readonly random: Random
+  /** How many random flows. */
   readonly flows: number
+  /** Flows besides. */
+  readonly fixed?: readonly CrashFlow[]
   readonly keep: boolean
 }): Promise<Workshop> {
   const folder = mkdtempSync(join(tmpdir(), 'plugwork-crash-'))
   const project = join(folder, 'project')
   mkdirSync(project)
   mkdirSync(join(folder, 'logs'))
-  const flows = Array.from({ length: options.flows }, (_, i) => randomFlow(`Random${i}`, options.random))
+  const random = Array.from({ length: options.flows }, (_, i) => randomFlow(`Random${i}`, options.random))
+  const flows = [...random, ...(options.fixed ?? [])]
   for (const flow of flows) writeFileSync(join(project, `${flow.name.toLowerCase()}.flow.yaml`), flow.source)
   writeFileSync(join(project, 'leaf.flow.yaml'), LEAF)
   writeFileSync(join(project, 'wedge.flow.yaml'), WEDGE)

@@ -98,6 +98,7 @@ function crash(): void {
   heading('crash tests')
   // The flows are always the same ones, the moments of the kills never; `npm run crash` makes other flows each time.
   check('no invariant broken by kills', run(process.execPath, ['crash/run.ts', '--cycles', '100', '--seed', '1']))
+  check('each invariant can turn red', run(process.execPath, ['crash/run.ts', '--mode', 'mutants']))
 }
 
 function folderBytes(folder: string): number {

@@ -65,10 +65,18 @@ export async function diskFull(options: {
     await client.settle(node)
     await allEnded(node, 60_000)
     await node.stop()
+    const endedAt = Date.now()
     const runs = await workshop.collect('data')
     const kills = mounted ? [] : [Date.now()]
     violations.push(
-      ...checkInvariants({ acknowledged: client, effects: readEffects(workshop.effectsFile), runs, kills, reference }),
+      ...checkInvariants({
+        acknowledged: client,
+        effects: readEffects(workshop.effectsFile),
+        runs,
+        kills,
+        reference,
+        endedAt,
+      }),
     )
     return violations
   } finally {

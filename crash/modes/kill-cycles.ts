@@ -57,13 +57,14 @@ export async function killCycles(options: {
   await client.settle(last)
   const ended = await allEnded(last, 60_000)
   await last.stop()
+  const endedAt = Date.now()
   const runs = await workshop.collect('data')
   const effects = readEffects(workshop.effectsFile)
   process.stdout.write(
     `${kills.length} kills (${[...points].map(([name, n]) => `${name} ${n}`).join(', ') || 'none at a named point'}), ` +
       `${runs.length} runs, ${effects.length} effects, ${ended ? 'all runs ended' : 'some runs did not end'}\n`,
   )
-  return checkInvariants({ acknowledged: client, effects, runs, kills, reference })
+  return checkInvariants({ acknowledged: client, effects, runs, kills, reference, endedAt })
 }
 
 /** False after `ms` from readiness (or from the end of a node that never was ready). */

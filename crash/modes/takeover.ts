@@ -15,7 +15,7 @@ import { freePort, openWorkshop, type Workshop } from '../workshop.ts'
 export type TakeoverKind = 'stop' | 'wedge'
 
 /** Starts a second node until it is let in; answers it and how many were refused before. */
-async function takeOver(
+export async function takeOver(
   workshop: Workshop,
   timeoutMs: number,
   env: Readonly<Record<string, string>>,
@@ -36,7 +36,7 @@ async function takeOver(
  * Stops the process while it holds no lock of the database. (One that is stopped in the middle of a commit cannot be replaced
  * without ending it, which is what happens then; the fence is what this test is about.)
  */
-async function stopBetweenCommits(node: PlugworkNode, file: string): Promise<void> {
+export async function stopBetweenCommits(node: PlugworkNode, file: string): Promise<void> {
   for (let tries = 0; tries < 500; tries++) {
     node.signal('SIGSTOP')
     const database = new DatabaseSync(file)
@@ -95,6 +95,7 @@ export async function takeover(options: {
   await client.settle(second.node)
   await allEnded(second.node, 60_000)
   await second.node.stop()
+  const endedAt = Date.now()
   const runs = await workshop.collect('data')
   const wedged = new Set(['Wedge'])
   violations.push(
@@ -104,6 +105,7 @@ export async function takeover(options: {
       runs: runs.filter((run) => !wedged.has(run.row.flow)),
       kills,
       reference,
+      endedAt,
     }),
   )
   return violations

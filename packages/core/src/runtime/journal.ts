@@ -3,6 +3,7 @@ import type { BlobStore } from '../blob/blob-store.ts'
 import type { Program } from '../engine/program.ts'
 import { replay, type Replayed } from '../engine/replay.ts'
 import { PlugworkError } from '../error.ts'
+import { faultyRecords } from '../store/mutation.ts'
 import type { JournalRecord, LoadedRun, Store } from '../store/store.ts'
 import { isOffloaded, restore } from './offload.ts'
 
@@ -35,7 +36,7 @@ export async function replayStored(options: JournalOptions, program: Program, st
   const { snapshot, records } = stored
   const from = snapshot === null ? null : { seq: snapshot.seq, state: await restoreText(snapshot.state, options.blobs) }
   try {
-    return replay(program, await restoreRecords(records, options.blobs), from)
+    return replay(program, faultyRecords(await restoreRecords(records, options.blobs)), from)
   } catch (error) {
     if (!isOtherVersion(error)) throw error
   }

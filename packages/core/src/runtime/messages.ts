@@ -4,7 +4,11 @@ import type { RunState } from '../engine/state.ts'
 import { PlugworkError, type ErrorInfo } from '../error.ts'
 import type { Json, JsonObject } from '../json.ts'
 import { endKey } from '../store/concurrency-messages.ts'
+import { mutated } from '../store/mutation.ts'
 import type { NewMessage, StoredMessage } from '../store/store.ts'
+
+/** A fault for the crash tests: a signal that is read again passes for a new one. */
+const NEW_IDS = mutated('new_ids')
 
 export type MessageKind = 'signal' | 'cancel' | 'child_ended' | 'resolve' | 'retry'
 
@@ -41,7 +45,8 @@ export function eventOf(stored: StoredMessage, now: number): RunEvent {
     case 'signal': {
       // Written by `message` above; this is its inverse.
       const fields = payload as unknown as MessagePayloads['signal']
-      return { ...fields, type: 'signal', at: now, id: stored.dedupe ?? `m${stored.id}` }
+      const id = stored.dedupe ?? `m${stored.id}`
+      return { ...fields, type: 'signal', at: now, id: NEW_IDS ? `${id}/${now}` : id }
     }
     case 'cancel':
     case 'child_ended':

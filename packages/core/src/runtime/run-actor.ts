@@ -32,8 +32,10 @@ const LONGEST_WRITE_PAUSE_MS = 5_000
 /** Blobs of a write that is refused this long are put again: after a day they would be collected as orphans. */
 const RENEW_BLOBS_MS = 60 * 60_000
 
-/** A fault for the crash tests: effects begin before the record that starts them is durable. */
+/** Faults for the crash tests: effects begin before the record that starts them is durable, or twice; timers come early (ms). */
 const EFFECTS_FIRST = mutated('effect_before_commit')
+const EFFECTS_TWICE = mutated('effect_twice')
+const TIMERS_EARLY_BY = mutated('early_timer') ? 200 : 0
 
 /** The `rid` of a run that the store does not have yet. */
 export const NO_ROW = 0
@@ -376,6 +378,7 @@ export class RunActor implements AttemptHost {
         if (this.#shell.stopping || this.#evict) return
         if (isWithdrawn(command, batch)) return this.#neverBegun(command)
         crashPoint('effect.before')
+        if (EFFECTS_TWICE) this.#shell.effects.begin(this, command)
         const attempt = this.#shell.effects.begin(this, command)
         if (!attempt.ended) this.#track(command.path, attempt)
         return
@@ -416,10 +419,10 @@ export class RunActor implements AttemptHost {
     this.#timer?.cancel()
     const fire = (): void => {
       this.#timer = null
-      this.feed({ type: 'timer', at: this.#shell.clock.now() })
+      this.feed({ type: 'timer', at: this.#shell.clock.now() + TIMERS_EARLY_BY })
       if (this.settled) this.#setTimer()
     }
-    this.#timer = { at, cancel: this.#shell.clock.at(at, fire) }
+    this.#timer = { at, cancel: this.#shell.clock.at(at - TIMERS_EARLY_BY, fire) }
   }
 }
 

@@ -8,6 +8,7 @@ import type { LogLine } from '../engine/event.ts'
 import type { ErrorInfo, PlugworkError } from '../error.ts'
 import type { Json } from '../json.ts'
 import { crashPoint } from '../store/crash-point.ts'
+import { mutated } from '../store/mutation.ts'
 import { TERMINAL, type AppendOutcome, type NewMessage, type NewRun } from '../store/store.ts'
 import type { RunStatus, Store, StoredMessage } from '../store/store.ts'
 import type { Batch } from './batch.ts'
@@ -26,6 +27,11 @@ import type { RunShell, StartChild } from './run-shell.ts'
 import type { Clock } from './runtime.ts'
 import { endSummary } from './summary.ts'
 import { WakeTimer } from './wake-timer.ts'
+
+/** Faults for the crash tests: interrupted runs are left, queued ones are not taken, parked ones are not woken. */
+const LEAVES_INTERRUPTED = mutated('no_recovery')
+const LEAVES_QUEUED = mutated('no_dispatch')
+const LEAVES_PARKED = mutated('no_wake')
 
 /** Rows that are read at once. */
 const PAGE = 64
@@ -144,7 +150,7 @@ export class Worker implements RunShell, LoaderHost {
     if (this.#own !== null) return
     this.#queued = await this.store.countRuns(null, ['queued'])
     this.#mayClaim = true
-    this.#interruptedAfter = 0
+    this.#interruptedAfter = LEAVES_INTERRUPTED ? null : 0
     await this.#wakeDue()
     await this.#wakeUnoffered()
     this.pump()
@@ -378,7 +384,7 @@ export class Worker implements RunShell, LoaderHost {
   }
 
   get #claims(): boolean {
-    return this.#mayClaim && this.#queued > 0
+    return this.#mayClaim && this.#queued > 0 && !LEAVES_QUEUED
   }
 
   async #fetch(): Promise<void> {
@@ -423,7 +429,7 @@ export class Worker implements RunShell, LoaderHost {
   }
 
   async #wakeDue(): Promise<void> {
-    if (this.#stopping) return
+    if (this.#stopping || LEAVES_PARKED) return
     const now = this.clock.now()
     try {
       const due = this.#own === null ? await this.store.due(now, DUE_PAGE) : dueOf(this.#own, now)

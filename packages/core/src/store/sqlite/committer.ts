@@ -50,9 +50,9 @@ export class Committer {
 
   /**
    * Commits a batch and adds an answer per operation to `answers`, in order. Throws `FencedError` when this process is no
-   * longer the owner; operations without an answer have then not been stored.
+   * longer the owner; operations without an answer have then not been stored. `beforeCommit` is for faults of tests.
    */
-  commit(batch: readonly SmallOp[], answers: Answers): void {
+  commit(batch: readonly SmallOp[], answers: Answers, beforeCommit?: (answers: Answers) => void): void {
     if (batch.length === 0) return
     const own: Answers = []
     let at = 0
@@ -62,6 +62,7 @@ export class Committer {
           const op = batch[at] as SmallOp
           own.push(op[1], this.#apply(op))
         }
+        beforeCommit?.(own)
       })
     } catch (error) {
       if (error instanceof FencedError) throw error

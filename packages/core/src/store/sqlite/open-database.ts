@@ -1,7 +1,7 @@
 /** Connections to the database file, with the settings that durability and speed rest on. */
 import { DatabaseSync } from 'node:sqlite'
 
-import { mutated } from '../mutation.ts'
+import { faultyStatements, mutated } from '../mutation.ts'
 import { storeError } from '../errors.ts'
 import { checkVersion, migrateTables } from './migrations.ts'
 import { DEFAULT_LEASE, endStalledOwner, refuseOwned, takeOwnership, type Claimant } from './owner.ts'
@@ -44,7 +44,7 @@ export function openWriter(options: OpenWriter): {
     migrateTables(db, file)
     const taken = takeOwnership(db, file, options.claimant, options.expireMs)
     db.exec('COMMIT')
-    if (mutated('no_unique')) db.exec('DROP INDEX IF EXISTS journal_completion')
+    for (const sql of faultyStatements()) db.exec(sql)
     if (options.maxPages !== undefined) db.exec(`PRAGMA max_page_count = ${options.maxPages}`)
     return { db, ...taken }
   } catch (error) {

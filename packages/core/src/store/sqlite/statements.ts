@@ -7,6 +7,7 @@
  * its compare-and-set is the fence's other half; here the whole file is fenced, one owner row per transaction, and the
  * next number is what follows the last record.
  */
+import { mutated } from '../mutation.ts'
 import type { RunStatus } from '../store.ts'
 import { RUN_COLUMNS } from './rows.ts'
 
@@ -159,7 +160,8 @@ export const READ = {
   snapshot: 'SELECT seq, state FROM snapshots WHERE rid = ?',
   /** From `fromSeq` on. */
   journal: 'SELECT seq, kind, path, completes, at, data FROM journal WHERE rid = ? AND seq >= ? ORDER BY seq LIMIT ?',
-  messages: 'SELECT id, rid, kind, dedupe, payload, at FROM inbox WHERE rid = ? AND consumed = 0 ORDER BY id',
+  messages: `SELECT id, rid, kind, dedupe, payload, at FROM inbox WHERE rid = ? AND consumed = 0
+    ORDER BY id ${mutated('unordered_inbox') ? 'DESC' : 'ASC'}`,
   subscriptions: 'SELECT path, event, after FROM subscriptions WHERE rid = ? ORDER BY path',
   // The second term repeats the condition of the index `runs_status`.
   interrupted: `${RUN} WHERE r.status = 'running' AND r.status <> 'succeeded' AND r.rid > ? AND r.epoch < ? ORDER BY r.rid LIMIT ?`,

@@ -34,8 +34,10 @@ export interface WriterData extends OpenWriter {
 const MAX_RECORDS = 500
 const MAX_BYTES = 1024 * 1024
 const MAX_OPERATIONS = 1_000
-/** Delay of a commit that was acknowledged too early, for the crash tests' mutation, in ms. */
-const EARLY_MS = 20
+/** Faults for the crash tests: commits come so much later (ms) than the answers, or the effects, that must wait for them. */
+const ACK_EARLY = mutated('ack_before_commit')
+const COMMIT_LATE = ACK_EARLY || mutated('effect_before_commit')
+const LATE_MS = 50
 /** The log is moved into the database after this long without work, in ms. */
 const IDLE_MS = 1_000
 
@@ -127,10 +129,9 @@ class Writer {
 
   #commit(batch: readonly SmallOp[], answers: Answers, weight: { records: number; bytes: number }): void {
     const from = performance.now()
-    if (mutated('ack_before_commit')) this.#acknowledgeEarly(batch)
     try {
       if (this.#lost) throw new FencedError()
-      this.#context.committer.commit(batch, answers)
+      this.#context.committer.commit(batch, answers, COMMIT_LATE ? this.#late : undefined)
     } catch (error) {
       if (!(error instanceof FencedError)) throw error
       this.#lose('another process has taken over the store')
@@ -151,12 +152,10 @@ class Writer {
     return this.#space.isShort()
   }
 
-  #acknowledgeEarly(batch: readonly SmallOp[]): void {
-    const answers: Answers = []
-    for (const op of batch) if (op[0] === Op.append) answers.push(op[1], 0)
-    this.#send({ type: 'answers', answers, commit: null })
-    // Long enough for the effects that this sets free to begin, so that a kill can come in between.
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, EARLY_MS)
+  readonly #late = (answers: Answers): void => {
+    if (ACK_EARLY) this.#send({ type: 'answers', answers, commit: null })
+    // Long enough for what comes too early to be seen from outside, so that a kill can come in between.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LATE_MS)
   }
 
   #answerFenced(batch: readonly SmallOp[], answers: Answers): void {
