@@ -25,7 +25,7 @@ export async function openLocalSession(context: Context, options: LocalSessionOp
   let closing = false
   store.onLost((reason) => {
     if (closing) return
-    context.note(`${context.noteStyle.bad('error')} The store was lost: ${reason}`)
+    context.note(`${context.noteStyle.bad('error')} The store was lost: ${reason}.`)
     process.exit(EXIT.failed)
   })
   const runtime = engine.runtime(options.definitions, {

@@ -29,8 +29,16 @@ export interface Project {
   readonly definitions: Definitions
   readonly catalog: Catalog
   /** Calls back after each change that was loaded; a file that does not load keeps its last good version and is reported. */
-  watch(
-    listener: (change: { readonly flows: readonly string[]; readonly removed: readonly string[] }) => void,
-  ): () => void
+  watch(listener: (change: ProjectChange) => void): () => void
   close(): Promise<void>
+}
+
+/** What differs after files of a project were loaded again. */
+export interface ProjectChange {
+  /** Names of flows that are new or were changed themselves. */
+  readonly flows: readonly string[]
+  /** Names of flows that are no longer there. */
+  readonly removed: readonly string[]
+  /** Files of tasks that were loaded anew (they, or what they import, changed), relative to the project folder. */
+  readonly tasks: readonly string[]
 }

@@ -68,7 +68,7 @@ export async function Answer({ wait }: { wait?: Promise<void> }) { await wait; r
 
     write('lib.ts', 'export const value: number = 2\n')
     const second = await until((said) => said['answer'] === 'first 2')
-    expect(second).toMatchObject({ change: { flows: ['A'], removed: [] }, problems: [] })
+    expect(second).toMatchObject({ change: { flows: [], removed: [], tasks: ['tasks.ts'] }, problems: [] })
     expect(second['code']).not.toBe(first['code'])
 
     write('tasks.ts', 'export function Answer( {\n')

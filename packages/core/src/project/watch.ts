@@ -1,10 +1,11 @@
 /** Follows the files of a project: after a change everything is loaded again, and listeners hear what differs. */
 import type { FSWatcher } from 'chokidar'
-import { dirname, join } from 'node:path'
+import { dirname } from 'node:path'
 import { projectProblem } from './errors.ts'
 import { isIgnoredFolder } from './find-files.ts'
-import type { Project } from './project.ts'
+import type { Project, ProjectChange } from './project.ts'
 import type { Snapshot } from './snapshot.ts'
+import { projectPath } from './tasks-file.ts'
 
 type Listener = Parameters<Project['watch']>[0]
 
@@ -94,16 +95,18 @@ function outside(directory: string, file: string): boolean {
 }
 
 /** Null when nothing that anybody could notice is different. */
-function difference(directory: string, before: Snapshot, after: Snapshot): Parameters<Listener>[0] | null {
-  const tasksOf = (snapshot: Snapshot, file: string): string | undefined =>
-    snapshot.tasks.get(dirname(join(directory, file)))?.hash
+function difference(directory: string, before: Snapshot, after: Snapshot): ProjectChange | null {
   const flows: string[] = []
   for (const [name, flow] of after.flows) {
     const old = before.flows.get(name)
-    const same = old?.source === flow.source && old.hash === flow.hash && old.file === flow.file
-    if (!same || tasksOf(before, flow.file) !== tasksOf(after, flow.file)) flows.push(name)
+    if (old?.source !== flow.source || old.hash !== flow.hash || old.file !== flow.file) flows.push(name)
   }
   const removed = [...before.flows.keys()].filter((name) => !after.flows.has(name))
+  const tasks: string[] = []
+  for (const [folder, { file, hash }] of after.tasks) {
+    if (before.tasks.get(folder)?.hash !== hash) tasks.push(projectPath(directory, file))
+  }
   const sameProblems = JSON.stringify(before.problems) === JSON.stringify(after.problems)
-  return flows.length === 0 && removed.length === 0 && sameProblems ? null : { flows, removed }
+  const isSame = flows.length === 0 && removed.length === 0 && tasks.length === 0 && sameProblems
+  return isSame ? null : { flows, removed, tasks }
 }

@@ -72,7 +72,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
 
   const waiters = new Waiters()
   store.onLost((reason) => {
-    const message = `This process has lost its store: ${reason} What it was doing goes on in the process that has it now.`
+    const message = `This process has lost its store: ${reason}. What it was doing goes on in the process that has it now.`
     log('error', message)
     effects.dropAll(message)
     worker.dropAll(message)

@@ -1,3 +1,5 @@
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { openSandbox, type Running, type Sandbox } from '../testing/spawn.ts'
 
@@ -72,15 +74,34 @@ test('other commands work through the server; only another start is refused, nam
 test('a changed task, a changed flow and a new flow are served without a restart', async () => {
   const { server, address } = await serve()
   sandbox.write('tasks.ts', tasks('good evening'))
-  await server.sees(/Greet loaded again/)
+  await server.sees(/↻ tasks\.ts loaded again/)
   expect(await greet(address, 'Ada')).toEqual({ text: 'good evening Ada' })
   sandbox.write('flow.yaml', FLOW.replace("'${text.said}'", "'${text.said}!'"))
+  const [note] = await server.sees(/↻ Greet.*/)
+  expect(note).toBe('↻ Greet loaded again')
   await expect.poll(() => greet(address, 'Ada')).toEqual({ text: 'good evening Ada!' })
   sandbox.write('flow.yaml', FLOW.replace('steps', 'stepz'))
   await server.sees(/error flow\.yaml:5:1 PW1010/)
   expect(await greet(address, 'Ada')).toEqual({ text: 'good evening Ada!' })
   sandbox.write('more.flow.yaml', FLOW.replace('flow: Greet', 'flow: More').replace('/greet/', '/more/'))
   await expect.poll(async () => (await fetch(`${address}/webhooks/more/Ada`)).status).toBe(200)
+})
+
+test('a server that loses its store says so once, and ends with 1', async () => {
+  sandbox.write('slow.flow.yaml', 'flow: Slow\nsteps: [{ id: s, task: Slow }]\n')
+  sandbox.write('tasks.ts', `${tasks('hello')}export const Slow = () => new Promise(() => {})\n`)
+  const { server } = await serve()
+  const run = sandbox.begin(['run', 'slow.flow.yaml'])
+  await expect
+    .poll(async () => (await sandbox.plugwork(['runs', 'list', '--status', 'running'])).stdout)
+    .toContain('Slow')
+  const db = new DatabaseSync(join(sandbox.directory, '.plugwork/plugwork.db'))
+  db.exec('UPDATE owner SET epoch = epoch + 1')
+  db.close()
+  const { code, stderr } = await server.finished
+  expect(code).toBe(1)
+  expect(stderr).toMatch(/^error The data folder was lost: .+\. Its runs go on in the process that has it now\.\n$/)
+  expect((await run.finished).stderr).toMatch(/^error .* \(\w+\)$/m)
 })
 
 test('a killed server goes on at the next start where it was', async () => {

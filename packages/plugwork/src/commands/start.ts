@@ -1,5 +1,5 @@
 /** `plugwork start`: the server of a project, until it is told to stop. */
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { LogLine } from '@plugwork/core'
 import { StoreOwnedError, type Project } from '@plugwork/core/node'
 import { controlSocketPath, createLog, createServer, type Log, type Server } from '@plugwork/server'
@@ -43,12 +43,14 @@ export async function start(context: Context, name: string | undefined, options:
     )
     throw error
   })
+  // Registered before anything else is: what others then log about writes that fail says nothing more.
+  const loss = watchLoss(engine)
   let server: Server | null = null
   let served = false
   let project: Project | null = null
   try {
     project = await loading
-    server = await openServer(context, { folder, engine, project })
+    server = await openServer(context, { folder, engine, project, loss })
     served = true
     const { address } = await server.listen(folder.settings.port).catch((error: unknown) => {
       throw listenError(error, folder)
@@ -57,9 +59,12 @@ export async function start(context: Context, name: string | undefined, options:
     await server.start()
     announce(context, { folder, project, server, address })
     if (options.watch) followFiles(context, project)
-    const reason = await Promise.race([stop.asked, lost(engine)])
+    const reason = await Promise.race([stop.asked, loss.happened])
     if (reason.kind === 'lost') {
-      context.note(`${context.noteStyle.bad('error')} The data folder was lost: ${reason.reason}`)
+      const { bad } = context.noteStyle
+      context.note(
+        `${bad('error')} The data folder was lost: ${reason.reason}. Its runs go on in the process that has it now.`,
+      )
       return EXIT.failed
     }
     context.note(
@@ -103,12 +108,13 @@ async function ownEngine(context: Context, folder: ProjectFolder): Promise<Engin
 
 async function openServer(
   context: Context,
-  parts: { readonly folder: ProjectFolder; readonly engine: Engine; readonly project: Project },
+  parts: { readonly folder: ProjectFolder; readonly engine: Engine; readonly project: Project; readonly loss: Loss },
 ): Promise<Server> {
-  const { folder, engine, project } = parts
+  const { folder, engine, project, loss } = parts
   const { settings } = folder
   const format = settings.logFormat === 'auto' ? (context.interactive ? 'text' : 'json') : settings.logFormat
-  const log = createLog({ level: settings.logLevel, format, write: (line) => void context.stderr.write(line) })
+  const write = (line: string): void => void (loss.isLost() || context.stderr.write(line))
+  const log = createLog({ level: settings.logLevel, format, write })
   return createServer({
     project,
     store: engine.store,
@@ -196,7 +202,9 @@ function curlLine(flows: ReturnType<Server['registry']['list']>, address: string
 function followFiles(context: Context, project: Project): void {
   const { good, dim } = context.noteStyle
   let known = new Set(project.problems.map((problem) => JSON.stringify(problem)))
-  project.watch(({ flows, removed }) => {
+  project.watch(({ flows, removed, tasks }) => {
+    const files = tasks.map((file) => showPath(context, join(project.directory, file)))
+    if (files.length > 0) context.note(`${good('↻')} ${files.join(', ')} ${dim('loaded again')}`)
     if (flows.length > 0) context.note(`${good('↻')} ${flows.join(', ')} ${dim('loaded again')}`)
     if (removed.length > 0) context.note(`${good('↻')} ${removed.join(', ')} ${dim('no longer served')}`)
     const fresh = project.problems.filter((problem) => !known.has(JSON.stringify(problem)))
@@ -218,6 +226,17 @@ function stopSignals(context: Context): { readonly asked: Promise<{ readonly kin
   return { asked: promise, release }
 }
 
-function lost(engine: Engine): Promise<{ readonly kind: 'lost'; readonly reason: string }> {
-  return new Promise((resolve) => engine.store.onLost((reason) => resolve({ kind: 'lost', reason })))
+interface Loss {
+  isLost(): boolean
+  readonly happened: Promise<{ readonly kind: 'lost'; readonly reason: string }>
+}
+
+function watchLoss(engine: Engine): Loss {
+  let lost = false
+  const { promise, resolve } = Promise.withResolvers<{ readonly kind: 'lost'; readonly reason: string }>()
+  engine.store.onLost((reason) => {
+    lost = true
+    resolve({ kind: 'lost', reason })
+  })
+  return { isLost: () => lost, happened: promise }
 }
