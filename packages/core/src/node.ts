@@ -16,7 +16,7 @@ export {
 export { describeConnector } from './connector/describe-connector.ts'
 export { renderReference } from './connector/reference.ts'
 export { createEgress, DEFAULT_POLICY, type EgressOptions } from './egress/guarded-egress.ts'
-export type { Egress, EgressPolicy, EgressRequest, EgressResponse } from './egress/egress.ts'
+export type { Cancellation, Egress, EgressPolicy, EgressRequest, EgressResponse } from './egress/egress.ts'
 export type {
   Clock,
   ControlOutcome,

@@ -1,5 +1,5 @@
 import { parseDuration, PlugworkError } from '@plugwork/core'
-import type { Egress, EgressRequest } from '@plugwork/core/node'
+import type { Cancellation, Egress, EgressRequest } from '@plugwork/core/node'
 import { decodeBody, failWithStatus } from './response.ts'
 import type { HttpConfig, HttpRequest, HttpResult } from './schemas.ts'
 
@@ -71,7 +71,7 @@ function authorization(auth: HttpConfig['auth']): Record<string, string> {
 
 export interface SendOptions {
   readonly method: string
-  readonly signal: AbortSignal
+  readonly signal: AbortSignal | Cancellation
   /** Given for methods that a service may recognise as repeated. */
   readonly idempotencyKey?: string
 }

@@ -23,7 +23,7 @@ const KEYED: ReadonlySet<string> = new Set(['POST', 'PATCH'])
 function call(context: Context, method: string, request: Omit<HttpRequest, 'method'>): Promise<HttpResult> {
   return send(context.client ?? withoutConnection(context.egress), request, {
     method,
-    signal: context.signal,
+    signal: context.cancellation ?? context.signal,
     ...(KEYED.has(method) ? { idempotencyKey: context.idempotencyKey } : null),
   })
 }

@@ -4,7 +4,7 @@
  * it; types flow from its zod schemas, nothing is written twice. Connectors are plain values: no registration call.
  */
 import type { z } from 'zod'
-import type { Egress } from '../egress/egress.ts'
+import type { Cancellation, Egress } from '../egress/egress.ts'
 import type { LogLine } from '../engine/event.ts'
 import type { Json } from '../json.ts'
 
@@ -33,6 +33,8 @@ export interface ActionContext<Client> {
   readonly connection: string
   readonly egress: Egress
   readonly signal: AbortSignal
+  /** The same without making a signal, for what an action calls often; the egress takes either. */
+  readonly cancellation?: Cancellation
   readonly idempotencyKey: string
   readonly attempt: number
   readonly tenant: string

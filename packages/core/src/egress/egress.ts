@@ -15,6 +15,18 @@ export interface EgressPolicy {
   readonly maxRedirects: number
 }
 
+/**
+ * What an `AbortSignal` tells, for callers that make many requests: making a signal and listening to it costs as much as
+ * the rest of a short request. The signal itself is made when somebody asks for it.
+ */
+export interface Cancellation {
+  readonly aborted: boolean
+  readonly reason: unknown
+  readonly signal: AbortSignal
+  /** Calls back when it is aborted later; the answered function takes that back. */
+  onAbort(listener: (reason: unknown) => void): () => void
+}
+
 export interface EgressRequest {
   readonly method: string
   readonly url: string
@@ -24,7 +36,7 @@ export interface EgressRequest {
   readonly maxResponseBytes?: number
   /** `manual` returns the redirect itself. Default `follow`; on a change of origin only harmless headers go along. */
   readonly redirect?: 'follow' | 'manual'
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | Cancellation
 }
 
 export interface EgressResponse {

@@ -8,6 +8,7 @@ import type { PlugworkError } from '../error.ts'
 import type { AllowList } from './allow-list.ts'
 import { codingOf, createDecoder, type Coding } from './decoder.ts'
 import type { Dialer } from './dialer.ts'
+import type { Cancellation } from './egress.ts'
 import { egressError, printableUrl } from './errors.ts'
 import { describeFailure, type Phase } from './failure.ts'
 import { requestHeaders, withoutBody, withoutCredentials } from './headers.ts'
@@ -34,7 +35,7 @@ export interface ExchangeRequest {
   readonly timeoutMs: number
   readonly maxResponseBytes: number
   readonly maxRedirects: number
-  readonly signal: AbortSignal | null
+  readonly signal: AbortSignal | Cancellation | null
 }
 
 /** What an exchange goes through; shared by all exchanges of one `Egress`. */
@@ -72,7 +73,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #decoder: Transform | null = null
   #controller: Dispatcher.DispatchController | null = null
   #deadline: NodeJS.Timeout | undefined
-  #onAbort: (() => void) | null = null
+  #unlisten: (() => void) | null = null
 
   /** Throws `egress_url`, `egress_header` or `egress_denied` for what may not be sent at all. */
   constructor(way: Way, request: ExchangeRequest, sink: Sink) {
@@ -94,8 +95,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
         this.abort(signal.reason)
         return
       }
-      this.#onAbort = () => this.abort(signal.reason)
-      signal.addEventListener('abort', this.#onAbort, { once: true })
+      this.#unlisten = onAbort(signal, (reason) => this.abort(reason))
     }
     this.#deadline = setTimeout(() => this.#fail(this.#timeoutError()), Math.min(timeoutMs, 0x7fffffff))
     this.#dispatch()
@@ -289,7 +289,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #settle(): void {
     this.#done = true
     clearTimeout(this.#deadline)
-    if (this.#onAbort !== null) this.#request.signal!.removeEventListener('abort', this.#onAbort)
+    this.#unlisten?.()
   }
 
   /**
@@ -322,4 +322,11 @@ export class Exchange implements Dispatcher.DispatchHandler {
       `The request to ${printableUrl(this.#url)} took longer than ${this.#request.timeoutMs} ms; it was ${where}. Raise the timeout, or ask the service for less at a time.`,
     )
   }
+}
+
+function onAbort(signal: AbortSignal | Cancellation, listener: (reason: unknown) => void): () => void {
+  if ('onAbort' in signal) return signal.onAbort(listener)
+  const tell = (): void => listener(signal.reason)
+  signal.addEventListener('abort', tell, { once: true })
+  return () => signal.removeEventListener('abort', tell)
 }

@@ -3,7 +3,7 @@ import { createServer as createTcpServer, type AddressInfo, type Server as TcpSe
 import { constants, gzipSync, brotliCompressSync, deflateRawSync, deflateSync, zstdCompressSync } from 'node:zlib'
 import { afterEach, expect, test } from 'vitest'
 import type { PlugworkError } from '../error.ts'
-import type { Egress, EgressPolicy } from './egress.ts'
+import type { Cancellation, Egress, EgressPolicy } from './egress.ts'
 import { createEgress, type EgressOptions } from './guarded-egress.ts'
 
 const open: (() => Promise<unknown>)[] = []
@@ -468,6 +468,37 @@ test('an abort ends the request before, while and after it is sent', async () =>
   await expect.poll(() => silent.requests.length).toBe(1)
   controller.abort(new Error('enough'))
   expect((await pending).cause).toMatchObject({ message: 'enough' })
+})
+
+test('a cancellation ends the request as a signal does, and is left when the request is over', async () => {
+  const silent = await stub((request, response) => void (request.url === '/fast' && response.end('ok')))
+  const listeners = new Set<(reason: unknown) => void>()
+  const cancellation: Cancellation = {
+    aborted: false,
+    reason: null,
+    get signal(): AbortSignal {
+      throw new Error('nobody needs the signal')
+    },
+    onAbort(listener) {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
+    },
+  }
+  const client = egress()
+  await client.request({ method: 'GET', url: `${silent.origin}/fast`, signal: cancellation })
+  expect(listeners.size).toBe(0)
+  const pending = failure(client.request({ method: 'GET', url: silent.origin, signal: cancellation }))
+  await expect.poll(() => silent.requests.length).toBe(2)
+  for (const listener of listeners) listener(new Error('enough'))
+  expect((await pending).cause).toMatchObject({ message: 'enough' })
+  expect(listeners.size).toBe(0)
+  const late = {
+    aborted: true,
+    reason: new Error('too late'),
+    signal: AbortSignal.abort(),
+    onAbort: cancellation.onAbort,
+  }
+  expect((await failure(client.request({ method: 'GET', url: silent.origin, signal: late }))).cause).toBe(late.reason)
 })
 
 test('failures say whether something may have been sent', async () => {

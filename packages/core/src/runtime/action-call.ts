@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 
 import type { Action, ActionContext, Connector } from '../connector/connector.ts'
-import type { Egress } from '../egress/egress.ts'
+import type { Cancellation, Egress } from '../egress/egress.ts'
 import type { LogLine } from '../engine/event.ts'
 import { PlugworkError } from '../error.ts'
 import type { Json } from '../json.ts'
@@ -98,6 +98,10 @@ class Context implements ActionContext<unknown> {
 
   get signal(): AbortSignal {
     return this.#attempt.signal
+  }
+
+  get cancellation(): Cancellation {
+    return this.#attempt
   }
 
   log(level: LogLine['level'], message: string, data?: Json): void {

@@ -6,6 +6,7 @@
 import { PlugworkError, type ErrorInfo } from '../error.ts'
 import type { LogLine, RunEvent } from '../engine/event.ts'
 import type { Command } from '../engine/command.ts'
+import type { Cancellation } from '../egress/egress.ts'
 import type { Json } from '../json.ts'
 import type { ConnectionLease, ConnectionRequest } from './connections.ts'
 import { toErrorInfo } from './error-info.ts'
@@ -36,7 +37,7 @@ export interface AttemptHost {
 /** The part of a command that attempts and look-ups share. */
 export type AttemptCommand = EffectCommand | LookupCommand
 
-export class Attempt {
+export class Attempt implements Cancellation {
   readonly host: AttemptHost
   readonly command: AttemptCommand
   readonly startedAt: number
@@ -48,6 +49,7 @@ export class Attempt {
   #returned = false
   #controller: AbortController | null = null
   #abortReason: Error | null = null
+  #abortListeners: Set<(reason: unknown) => void> | null = null
   #cancelTimer: (() => void) | null = null
   #logs: LogLine[] | null = null
   #logCharacters = 0
@@ -68,6 +70,20 @@ export class Attempt {
 
   get ended(): boolean {
     return this.#ended
+  }
+
+  get aborted(): boolean {
+    return this.#abortReason !== null
+  }
+
+  get reason(): unknown {
+    return this.#abortReason
+  }
+
+  onAbort(listener: (reason: unknown) => void): () => void {
+    const listeners = (this.#abortListeners ??= new Set())
+    listeners.add(listener)
+    return () => void listeners.delete(listener)
   }
 
   /** Made when somebody asks for it: most tasks never look. */
@@ -117,6 +133,7 @@ export class Attempt {
     if (this.#ended || this.#abortReason !== null) return
     this.#abortReason = new PlugworkError('step_aborted', reason, { retryable: true })
     this.#controller?.abort(this.#abortReason)
+    for (const listener of this.#abortListeners ?? []) listener(this.#abortReason)
   }
 
   /** Forgets the attempt: the run is gone from here, nothing is told to it. */

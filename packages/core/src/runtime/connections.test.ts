@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 
 import type { Connector } from '../connector/connector.ts'
-import type { Egress } from '../egress/egress.ts'
+import type { Cancellation, Egress } from '../egress/egress.ts'
 import { PlugworkError } from '../error.ts'
 import type { Value } from '../expression/value.ts'
 import { SecretText } from '../expression/value.ts'
@@ -20,7 +20,21 @@ interface Client {
 }
 
 const egress = {} as Egress
-const never = new AbortController().signal
+const never = cancelledBy(new AbortController().signal)
+
+/** What an attempt is to its connections. */
+function cancelledBy(signal: AbortSignal): Cancellation {
+  return {
+    get aborted() {
+      return signal.aborted
+    },
+    get reason(): unknown {
+      return signal.reason
+    },
+    signal,
+    onAbort: () => () => undefined,
+  }
+}
 
 function workshop(over: Partial<Connector> = {}) {
   const clients: Client[] = []
@@ -250,7 +264,7 @@ describe('Connections', () => {
     const user = new AbortController()
     const slow = refusal(connections.use(request(), never))
     await expect.poll(() => handing.length).toBe(1)
-    const gone = refusal(connections.use(request(), user.signal))
+    const gone = refusal(connections.use(request(), cancelledBy(user.signal)))
     await expect.poll(() => handing.length).toBe(2)
     user.abort(new Error('no longer wanted'))
     expect(await gone).toMatchObject({ message: 'no longer wanted' })

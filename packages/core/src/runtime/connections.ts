@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto'
 
 import { PlugworkError } from '../error.ts'
 import type { Connector } from '../connector/connector.ts'
-import type { Egress } from '../egress/egress.ts'
+import type { Cancellation, Egress } from '../egress/egress.ts'
 import type { LogLine } from '../engine/event.ts'
 import type { Value } from '../expression/value.ts'
 import type { Json } from '../json.ts'
@@ -108,7 +108,7 @@ export class Connections {
   }
 
   /** Opens the connection where that is needed and takes a handle. Throws `connection_…` and `connector_unknown`. */
-  async use(request: ConnectionRequest, signal: AbortSignal): Promise<ConnectionLease> {
+  async use(request: ConnectionRequest, cancellation: Cancellation): Promise<ConnectionLease> {
     const connector = this.#connectors.get(request.type)
     if (connector === undefined) {
       throw new PlugworkError(
@@ -121,8 +121,9 @@ export class Connections {
     const opened = this.#healthy(rendered.key) ?? (await this.#open(request, connector, rendered))
     opened.users++
     try {
-      signal.throwIfAborted()
-      const handle = connector.acquire === undefined ? opened.client : await this.#acquire(opened, request, signal)
+      if (cancellation.aborted) throw cancellation.reason
+      const handle =
+        connector.acquire === undefined ? opened.client : await this.#acquire(opened, request, cancellation.signal)
       return this.#lease(opened, request.name, handle)
     } catch (error) {
       await this.#leave(opened, error)

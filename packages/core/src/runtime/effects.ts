@@ -188,7 +188,7 @@ export class Effects {
     if (node.connection === undefined) return { ...base, handle: undefined, connection: '' }
     const request = host.connection(node.connection)
     if (request === null) throw unknownConnection(host.flow, node.connection)
-    const lease = await this.#options.connections.use(request, attempt.signal)
+    const lease = await this.#options.connections.use(request, attempt)
     attempt.hold(lease)
     return { ...base, handle: lease.handle, connection: lease.name }
   }

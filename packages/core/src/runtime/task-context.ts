@@ -72,7 +72,7 @@ export class AttemptContext implements TaskContext {
     const attempt = this.#attempt
     const request = attempt.host.connection(name)
     if (request === null) throw unknownConnection(attempt.host.flow, name)
-    const lease = await this.#connections.use(request, this.signal)
+    const lease = await this.#connections.use(request, attempt)
     attempt.hold(lease)
     return {
       client: lease.handle,
