@@ -13,6 +13,9 @@ const folder = new URL('./cases/', import.meta.url)
 const files = readdirSync(folder).filter((file) => file.endsWith('.yaml'))
 const read = (file: string): string => readFileSync(new URL(file, folder), 'utf8')
 
+/** Codes whose sentence says what is wrong, and whose remedy depends on the place. */
+const NEEDS_SUGGESTION = new Set(['PW1020', 'PW1030', 'PW1036', 'PW1060', 'PW1066', 'PW1068', 'PW1084'])
+
 /** What a case expects; the world it is checked in stands in a line `# world: none`. */
 function expectations(text: string): { readonly problems: readonly string[]; readonly catalog: Catalog } {
   const problems = [...text.matchAll(/^# (\d+:\d+ PW\d{4})$/gm)].map(([, line]) => line ?? '')
@@ -30,6 +33,18 @@ describe('cases', () => {
   test('every code of the checker has a case', () => {
     const seen = new Set(files.flatMap((file) => expectations(read(file)).problems.map((line) => line.split(' ')[1])))
     expect(Object.keys(CHECK_CODES).filter((code) => !seen.has(code))).toEqual([])
+  })
+
+  test('a problem says what to do: in its sentence, or in a suggestion', () => {
+    const silent = files.flatMap((file) => {
+      const text = read(file)
+      return checkFlow(text, expectations(text).catalog).problems.flatMap(({ code, message, suggestion }) =>
+        suggestion === undefined && (CHECK_CODES[code]?.always === true || NEEDS_SUGGESTION.has(code))
+          ? [`${file} ${code} ${message}`]
+          : [],
+      )
+    })
+    expect(silent).toEqual([])
   })
 
   test('every problem has a code of one of the tables, a sentence, and an end behind its start', () => {

@@ -211,6 +211,7 @@ export class ReferenceChecker {
 
   #report(code: string, place: Place, message: string, name: string, known: readonly string[]): void {
     const near = closest(name, known)
-    this.#c.report(code, place, message, { suggestion: near === undefined ? undefined : `did you mean \`${near}\`?` })
+    const others = code === 'PW1042' || known.length === 0 || known.length > 12 ? undefined : `there are ${list(known)}`
+    this.#c.report(code, place, message, { suggestion: near === undefined ? others : `did you mean \`${near}\`?` })
   }
 }

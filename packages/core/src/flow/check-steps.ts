@@ -1,6 +1,7 @@
 /** Walks the steps of a plan in the order in which they run, and knows at each what is visible and of which type. */
 import { NAMESPACES } from '../expression/library.ts'
 import { NO_FACTS, type Facts } from '../expression/narrow.ts'
+import { closest } from '../expression/suggest.ts'
 import {
   ANY,
   BOOLEAN,
@@ -23,9 +24,10 @@ import {
 } from '../expression/type.ts'
 import type { ReferenceChecker } from './check-references.ts'
 import type { Compilation } from './compilation.ts'
+import { conversion } from './conform.ts'
 import { parseTime } from './duration.ts'
 import { SCOPE_NAMES } from './grammar.ts'
-import { childPlace, rootPlace, wordOf, type Place } from './place.ts'
+import { childPlace, pointerOf, rootPlace, wordOf, type Place } from './place.ts'
 import type {
   Block,
   LoopNode,
@@ -81,11 +83,11 @@ export class StepChecker {
     let ended: PlanNode | null = null
     let ends = false
     for (const node of block) {
-      if (ended !== null) {
+      if (ended !== null && !this.#hasError(ended)) {
         const what = ended.id === undefined ? `the \`${ended.kind}\` before it` : `\`${ended.id}\``
         this.#c.report('PW1038', this.#place(node), `This step is never reached: ${what} ends the block.`)
-        ended = null
       }
+      ended = null
       last = this.#node(node, scope, context)
       ends ||= endsBlock(node)
       if (endsBlock(node)) ended = node
@@ -99,6 +101,14 @@ export class StepChecker {
     if (node.kind !== 'if' || node.if !== undefined || node.onError !== undefined) return
     if (node.then.some(endsBlock)) scope.prove(this.#values.proves(node.condition, false))
     if (node.else.some(endsBlock)) scope.prove(this.#values.proves(node.condition, true))
+  }
+
+  /** Whether a step, or anything in it, has an error: what follows from it may not stay so. */
+  #hasError(node: PlanNode): boolean {
+    const own = pointerOf(this.#place(node))
+    return this.#c.problems.some(
+      ({ severity, pointer = '' }) => severity === 'error' && (pointer === own || pointer.startsWith(`${own}/`)),
+    )
   }
 
   #place(node: PlanNode): Place {
@@ -177,7 +187,10 @@ export class StepChecker {
   #dependsOn(node: PlanNode, scope: Scope): void {
     for (const name of this.#c.origins.dependsOn(node.path)) {
       if (scope.find(wordOf(name.value))?.isStep === true) continue
-      this.#c.report('PW1039', name, `\`${wordOf(name.value)}\` is no step that can have run before this one.`)
+      const near = closest(wordOf(name.value), scope.stepNames())
+      this.#c.report('PW1039', name, `\`${wordOf(name.value)}\` is no step that can have run before this one.`, {
+        ...(near === undefined ? {} : { suggestion: `did you mean \`${near}\`?` }),
+      })
     }
   }
 
@@ -197,8 +210,8 @@ export class StepChecker {
       case 'set':
         return this.#set(node, scope)
       case 'emit':
-        this.#stored(this.#values.template(node.event, scope), place, 'The event')
-        this.#stored(this.#values.template(node.data, scope), place, 'The data of the event')
+        this.#storedTemplate(node.event, scope, place, 'The event')
+        this.#storedTemplate(node.data, scope, place, 'The data of the event')
         return NULL
       case 'wait':
         return this.#wait(node, scope)
@@ -208,18 +221,21 @@ export class StepChecker {
             'PW1036',
             childPlace(place, 'fail') ?? place,
             '`rethrow` needs an error that is being handled: it stands in `catch` or `on_error`.',
+            { suggestion: 'move it there, or raise an error of your own: `fail: { message: … }`' },
           )
         }
         for (const template of [node.message, node.code, node.data]) {
-          if (template !== undefined) this.#stored(this.#values.template(template, scope), place, 'The error')
+          if (template !== undefined) this.#storedTemplate(template, scope, place, 'The error')
         }
         return NEVER
       case 'exit':
         if (context.noExit !== undefined) {
-          this.#c.report('PW1037', place, `\`exit\` cannot stand ${context.noExit}.`)
+          this.#c.report('PW1037', childPlace(place, 'exit') ?? place, `\`exit\` cannot stand ${context.noExit}.`, {
+            key: true,
+          })
         }
-        if (node.reason !== undefined) this.#stored(this.#values.template(node.reason, scope), place, 'The reason')
-        if (node.outputs !== undefined) this.#stored(this.#values.template(node.outputs, scope), place, 'The outputs')
+        if (node.reason !== undefined) this.#storedTemplate(node.reason, scope, place, 'The reason')
+        if (node.outputs !== undefined) this.#storedTemplate(node.outputs, scope, place, 'The outputs')
         return NEVER
       case 'if':
         this.#values.condition(node.condition, scope)
@@ -250,10 +266,26 @@ export class StepChecker {
     this.#c.report('PW1067', place, `${what} would be stored with a secret in it.`)
   }
 
+  #storedTemplate(template: Template, scope: Scope, step: Place, what: string): void {
+    const type = this.#values.template(template, scope)
+    this.#stored(type, this.#secretPlace(template, type) ?? step, what)
+  }
+
+  /** The very part of a template that holds a secret. */
+  #secretPlace(template: Template, type: Type): Place | undefined {
+    if (template.kind === 'map' && type.kind === 'object') {
+      for (const [key, part] of template.entries) {
+        const field = type.fields.get(key)
+        if (field !== undefined && containsSecret(field.type)) return this.#secretPlace(part, field.type)
+      }
+    }
+    return this.#c.origins.place(template)
+  }
+
   #set(node: SetNode, scope: Scope): Type {
     const entries = node.values.map(([name, template]) => {
       const type = this.#values.template(template, scope)
-      this.#stored(type, this.#c.origins.place(template) ?? this.#place(node), `\`${name}\``)
+      this.#stored(type, this.#secretPlace(template, type) ?? this.#place(node), `\`${name}\``)
       return [name, widenLiteral(type)] as const
     })
     return objectOf(Object.fromEntries(entries))
@@ -276,7 +308,7 @@ export class StepChecker {
     for (const [what, template, expected] of parts) {
       if (template === undefined) continue
       const type = this.#values.template(template, scope)
-      this.#stored(type, this.#place(node), 'The wait')
+      this.#stored(type, this.#c.origins.place(template) ?? this.#place(node), 'The wait')
       this.#expect(template, type, { what, expected, node })
     }
     if (wait.kind === 'until' && wait.until.kind === 'literal' && !this.#c.origins.isBroken(wait.until)) {
@@ -306,7 +338,9 @@ export class StepChecker {
     const place = this.#c.origins.place(template) ?? this.#place(node)
     if (type.kind === 'secret' || type.kind === 'any' || this.#c.origins.isBroken(template)) return
     if (!membersOf(type).some((member) => overlaps(member, expected))) {
-      this.#c.report('PW1062', place, `${what} is ${describeType(expected)}, not ${describeWithArticle(type)}.`)
+      this.#c.report('PW1062', place, `${what} is ${describeType(expected)}, not ${describeWithArticle(type)}.`, {
+        suggestion: conversion(expected, type, template.kind === 'literal'),
+      })
     } else if (mayBeNull(type) && !mayBeNull(expected)) {
       this.#c.report('PW1068', place, `${what} is ${describeType(expected)}, but this may be null.`, {
         suggestion: 'give a value for null with `??`',
@@ -339,7 +373,9 @@ export class StepChecker {
         const type = this.#values.template(when, scope)
         if (overlaps(on, type) || (type.kind === 'null' && mayBeNull(on))) continue
         const message = `This case is never taken: the value is ${describeWithArticle(on)}, never ${describeWithArticle(type)}.`
-        this.#c.report('PW1062', this.#c.origins.place(when) ?? this.#place(node), message)
+        this.#c.report('PW1062', this.#c.origins.place(when) ?? this.#place(node), message, {
+          suggestion: conversion(on, type, when.kind === 'literal') ?? 'correct the value, or remove the case',
+        })
       }
     }
     const cases = node.cases.map((branch) => {
@@ -381,7 +417,7 @@ export class StepChecker {
     const last = this.block(node.do, iteration, context)
     this.#values.current = node
     const collected = node.collect === undefined ? last : this.#values.expression(node, 'collect', iteration)
-    this.#stored(collected, this.#place(node), '`collect`')
+    this.#stored(collected, childPlace(this.#place(node), 'collect') ?? this.#place(node), '`collect`')
     return loopType(collected, node.onItemError === 'continue')
   }
 
@@ -398,15 +434,19 @@ export class StepChecker {
     const last = this.block(node.do, iteration, context)
     this.#values.current = node
     for (const [name, template] of node.next) {
-      this.#stored(this.#values.template(template, iteration), place, `\`${name}\``)
+      this.#storedTemplate(template, iteration, place, `\`${name}\``)
       if (names.has(name)) continue
       const next = childPlace(place, 'next')
       const at = (next && childPlace(next, name)) ?? place
-      this.#c.report('PW1061', at, `\`next\` gives a value to \`${name}\`, which is not among \`vars\`.`, { key: true })
+      const near = closest(name, names)
+      this.#c.report('PW1061', at, `\`next\` gives a value to \`${name}\`, which is not among \`vars\`.`, {
+        key: true,
+        suggestion: near === undefined ? 'add it to `vars`' : `did you mean \`${near}\`?`,
+      })
     }
     if (node.until !== undefined) this.#values.expression(node, 'until', iteration, 'condition')
     const collected = node.collect === undefined ? last : this.#values.expression(node, 'collect', iteration)
-    this.#stored(collected, place, '`collect`')
+    this.#stored(collected, childPlace(place, 'collect') ?? place, '`collect`')
     return repeatType(collected)
   }
 

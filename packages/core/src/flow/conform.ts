@@ -154,8 +154,25 @@ function mismatch(shape: Shape, schema: JsonSchema, target: Conformity, given = 
   const near = shape.kind === 'literal' ? closest(String(shape.value), choices) : undefined
   return finding(shape, target, `is ${describeType(expected)}, not ${describeType(given)}`, {
     otherType: true,
-    suggestion: near === undefined ? undefined : `did you mean \`${near}\`?`,
+    suggestion:
+      near === undefined ? conversion(expected, given, shape.kind === 'literal') : `did you mean \`${near}\`?`,
   })
+}
+
+/** How a value of one type becomes one of the other; undefined where nothing general can be said. */
+export function conversion(expected: Type, given: Type, written: boolean): string | undefined {
+  const wants = (kind: Type['kind'], base: string): boolean =>
+    membersOf(expected).some((each) => each.kind === kind || (each.kind === 'literal' && typeof each.value === base))
+  const only = membersOf(expected).every((each) => each.kind !== 'literal')
+  const is = (base: string): boolean =>
+    membersOf(given).every((each) => each.kind === base || (each.kind === 'literal' && typeof each.value === base))
+  if (membersOf(expected).some((each) => each.kind === 'array') && !is('array')) return 'give a list: `[ … ]`'
+  if (wants('string', 'string') && only && (is('number') || is('boolean'))) {
+    return written ? 'put it into quotes' : 'convert it: `String(…)`'
+  }
+  if (wants('number', 'number') && only && is('string'))
+    return written ? 'write a number, without quotes' : 'convert it: `Number(…)`'
+  return undefined
 }
 
 /** `const` and `enum`. */
@@ -347,7 +364,11 @@ function missing(
     const about =
       isPlainMap(property) && typeof property['description'] === 'string' ? `: ${property['description']}` : ''
     const message = `${owner} needs \`${key}\`${about.replace(/\.$/, '')}.`
-    return [{ code: 'PW1060', place: shape.place, message, key: true, severity: 'error' as const }]
+    const given =
+      shape.place.container === null ? [] : [...shape.entries.keys()].filter((name) => !Object.hasOwn(properties, name))
+    const near = closest(key, given)
+    const suggestion = near === undefined ? `add \`${key}: …\`` : `rename \`${near}\``
+    return [{ code: 'PW1060', place: shape.place, message, suggestion, key: true, severity: 'error' as const }]
   })
 }
 

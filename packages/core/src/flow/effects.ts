@@ -208,7 +208,8 @@ function parameterEntries(
   const names = new Set(beside.map(([key]) => key))
   const inside = mapEntries(fields.with)
   for (const [key, place] of inside) {
-    if (names.has(key)) c.report('PW1018', place, `\`${key}\` stands under \`with\` and beside it.`, { key: true })
+    if (names.has(key))
+      c.report('PW1018', place, `\`${key}\` stands under \`with\` and beside it; keep one.`, { key: true })
   }
   return [...beside, ...inside.filter(([key]) => !names.has(key))]
 }

@@ -127,7 +127,10 @@ export function compileFail(c: Compilation, base: StepBase, place: Place | undef
   if (fields.rethrow === true) {
     for (const key of ['message', 'code', 'data']) reportTwice(c, place, 'rethrow', key)
   } else if (isPlainMap(place.value) && childPlace(place, 'message') === undefined && !unreadable) {
-    c.report('PW1036', place, '`fail` needs a `message` that says what happened.', { key: true })
+    c.report('PW1036', place, '`fail` needs a `message` that says what happened.', {
+      key: true,
+      suggestion: "write `fail: { message: '…' }`, or `fail: { rethrow: true }` in a handler",
+    })
   }
   return {
     ...base,

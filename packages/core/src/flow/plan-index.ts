@@ -45,10 +45,17 @@ export class PlanIndex {
   explain(id: string, from: PlanNode | null): { readonly message: string; readonly suggestion?: string } | undefined {
     const found = this.#byId.get(id)?.[0]
     if (found === undefined) return undefined
-    if (found.node === from) return { message: `\`${id}\` is this step itself; it has no value before it has run.` }
+    if (found.node === from)
+      return {
+        message: `\`${id}\` is this step itself; it has no value before it has run.`,
+        suggestion: 'read an earlier step, `inputs`, or in a `repeat` one of its `vars`',
+      }
     const around = new Set(from === null ? [] : [from, ...(this.#ancestors.get(from) ?? [])])
     if (around.has(found.node))
-      return { message: `\`${id}\` is the block around this step; it has no value before it has ended.` }
+      return {
+        message: `\`${id}\` is the block around this step; it has no value before it has ended.`,
+        suggestion: 'move this step behind it, or read a step inside it',
+      }
     const loop = found.ancestors.find((node) => (node.kind === 'loop' || node.kind === 'repeat') && !around.has(node))
     if (loop !== undefined) {
       const message = `\`${id}\` is visible only within its own iteration of ${describe(loop)}.`
@@ -70,11 +77,17 @@ export class PlanIndex {
       }
     }
     if (shared?.kind === 'if' || shared?.kind === 'switch') {
-      return { message: `\`${id}\` is in another branch of ${describe(shared)}: when this step runs, it does not.` }
+      return {
+        message: `\`${id}\` is in another branch of ${describe(shared)}: when this step runs, it does not.`,
+        suggestion: 'move this step behind the branches, where what did not run is null',
+      }
     }
     const isLater = from !== null && (this.#order.get(found.node) ?? 0) > (this.#order.get(from) ?? 0)
     if (isLater) return { message: `\`${id}\` runs after this step.`, suggestion: 'move this step behind it' }
-    return { message: `\`${id}\` is in a handler, whose steps are visible only inside it.` }
+    return {
+      message: `\`${id}\` is in a handler, whose steps are visible only inside it.`,
+      suggestion: 'move this step into the handler',
+    }
   }
 }
 

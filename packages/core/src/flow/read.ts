@@ -82,7 +82,7 @@ export function reportUnknownKey(
   const near = closest(key, known)
   c.report('PW1010', place, `There is no \`${key}\` in ${what}.`, {
     key: true,
-    suggestion: near === undefined ? undefined : `did you mean \`${near}\`?`,
+    suggestion: near === undefined ? `the keys are ${list(known)}` : `did you mean \`${near}\`?`,
   })
 }
 
@@ -205,11 +205,19 @@ export function readDurationTemplate(c: Compilation, place: Place, key: string):
 /** Names of values and variables: what an expression can name. */
 export const NAME_PATTERN = /^[A-Za-z_][A-Za-z0-9_]*$/
 
+/** What a name that is none was meant to be. */
+export function nearestName(text: string): string {
+  return text.replaceAll(/[^A-Za-z0-9_]+/g, '_').replace(/^(?=\d|$)/, '_')
+}
+
 function readName(c: Compilation, place: Place, key: string): string | undefined {
   const { value } = place
   if (typeof value !== 'string') return wrong(c, place, `\`${key}\` is a name, not ${describeValue(value)}.`)
   if (NAME_PATTERN.test(value)) return value
-  return bad(c, 'PW1015', place, `\`${value}\` cannot be a name: letters, digits and underscores, no digit first.`)
+  c.report('PW1015', place, `\`${value}\` cannot be a name: letters, digits and underscores, no digit first.`, {
+    suggestion: `write \`${nearestName(value)}\``,
+  })
+  return undefined
 }
 
 function readNames(c: Compilation, place: Place, key: string): readonly string[] {

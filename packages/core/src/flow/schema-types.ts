@@ -95,7 +95,9 @@ function checkPattern(c: Compilation, place: Place, pattern: string): void {
     RE2JS.compile(pattern)
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
-    c.report('PW1019', place, `The pattern \`${pattern}\` does not work: ${reason}.`)
+    c.report('PW1019', place, `The pattern \`${pattern}\` does not work: ${reason}.`, {
+      suggestion: 'patterns are those of RE2, without look-around and back-references',
+    })
   }
 }
 

@@ -56,6 +56,12 @@ export class Scope {
     return new Map([...this.#own].filter(([, entry]) => entry.isStep).map(([id, entry]) => [id, entry.type]))
   }
 
+  /** Ids of the steps that are visible here. */
+  *stepNames(): Generator<string> {
+    for (const [id, { isStep }] of this.#own) if (isStep) yield id
+    if (this.#parent !== null) yield* this.#parent.stepNames()
+  }
+
   /** What the checker of expressions asks. */
   environment(position: 'condition' | 'value' = 'value'): CheckEnvironment {
     return {

@@ -3,7 +3,7 @@ import type { Compilation } from './compilation.ts'
 import { CONCURRENCY, OUTPUT, SETTINGS } from './grammar.ts'
 import { childPlace, describeValue, isPlainMap, listItems, mapEntries, type Place } from './place.ts'
 import type { Plan, PlanConnection, PlanSettings, Template } from './plan.ts'
-import { NAME_PATTERN, readFields } from './read.ts'
+import { NAME_PATTERN, nearestName, readFields } from './read.ts'
 import { broken, checkKey, compileTemplate, foldMap } from './template.ts'
 
 export const NAMES_OF_FLOWS = /^[A-Za-z][A-Za-z0-9_]*$/
@@ -21,9 +21,7 @@ export function compileConnections(c: Compilation, place: Place | undefined): Pl
         'PW1015',
         child,
         `\`${name}\` cannot name a connection: letters, digits and underscores, no digit first.`,
-        {
-          key: true,
-        },
+        { key: true, suggestion: `write \`${nearestName(name)}\`` },
       )
     }
     const connection = compileConnection(c, name, child)

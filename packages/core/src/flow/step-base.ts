@@ -4,7 +4,7 @@ import type { Compilation } from './compilation.ts'
 import { PATH_WORDS, SCOPE_NAMES, type COMMON } from './grammar.ts'
 import { childPlace, oneOrMany, type Place } from './place.ts'
 import type { Block, Condition, PlanNode, SourcePosition, Template } from './plan.ts'
-import { NAME_PATTERN, type Fields } from './read.ts'
+import { NAME_PATTERN, nearestName, type Fields } from './read.ts'
 import { compileTemplate } from './template.ts'
 
 export interface StepBase {
@@ -66,9 +66,8 @@ function readId(c: Compilation, place: Place): string | undefined {
     return undefined
   }
   if (!NAME_PATTERN.test(value)) {
-    const fixed = value.replaceAll(/[^A-Za-z0-9_]+/g, '_').replace(/^(?=\d)/, '_')
     c.report('PW1015', place, `\`${value}\` cannot be an id: letters, digits and underscores, no digit first.`, {
-      suggestion: `write \`${fixed}\``,
+      suggestion: `write \`${nearestName(value)}\``,
     })
     return undefined
   }

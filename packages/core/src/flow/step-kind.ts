@@ -4,6 +4,7 @@ import { actionSpellings } from './actions.ts'
 import type { Compilation } from './compilation.ts'
 import { EFFECT, STEPS, UNAVAILABLE_STEPS, type StepKind } from './grammar.ts'
 import { childPlace, describeValue, isPlainMap, mapEntries, type Place } from './place.ts'
+import { list } from './read.ts'
 
 /** A kind of the language, or the spelling of an action. */
 export type RecognisedStep =
@@ -33,7 +34,10 @@ function recogniseOther(c: Compilation, place: Place): RecognisedStep | undefine
   const unavailable = UNAVAILABLE_STEPS.find((key) => childPlace(place, key) !== undefined)
   if (unavailable !== undefined) {
     const at = childPlace(place, unavailable) ?? place
-    c.report('PW1020', at, `\`${unavailable}\` steps are not available in this build.`, { key: true })
+    c.report('PW1020', at, `\`${unavailable}\` steps are not available in this build.`, {
+      key: true,
+      suggestion: 'write a function in `tasks.ts` beside the flow, and call it with `task: NAME`',
+    })
     return undefined
   }
   if (first === undefined) {
@@ -61,7 +65,14 @@ function reportNoKind(c: Compilation, place: Place): void {
     c.report('PW1011', place, 'A condition needs `then`: the steps that run when it is true.', { key: true })
     return
   }
-  c.report('PW1030', place, 'The step does nothing: it has no key such as `task`, `set`, `if` … `then`, or an action.')
+  c.report(
+    'PW1030',
+    place,
+    'The step does nothing: it has no key such as `task`, `set`, `if` … `then`, or an action.',
+    {
+      suggestion: 'add one of them, or remove the step',
+    },
+  )
 }
 
 /** Reports a key that is no kind of step and no action. */
@@ -70,7 +81,10 @@ export function reportUnknownKind(c: Compilation, place: Place, key: string): vo
     closest(key, [...KINDS, 'if', ...UNAVAILABLE_STEPS, ...BESIDE_ACTION]) ?? closest(key, actionSpellings(c.catalog))
   c.report('PW1030', place, `There is no kind of step and no action \`${key}\`.`, {
     key: true,
-    suggestion: near === undefined ? undefined : `did you mean \`${near}\`?`,
+    suggestion:
+      near === undefined
+        ? `the kinds are ${list(KINDS)}, or an action such as \`http.get\``
+        : `did you mean \`${near}\`?`,
   })
 }
 

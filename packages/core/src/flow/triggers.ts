@@ -90,7 +90,13 @@ function checkKind(c: Compilation, place: Place, name: string, key: boolean): Tr
   const kind = KINDS.find((candidate) => candidate === name)
   if (kind !== undefined) return kind
   if (UNAVAILABLE_TRIGGERS.includes(name)) {
-    c.report('PW1020', place, `\`${name}\` triggers are not available in this build.`, { key })
+    c.report('PW1020', place, `\`${name}\` triggers are not available in this build.`, {
+      key,
+      suggestion:
+        name === 'poll' || name === 'file' || name === 'database'
+          ? 'let a `schedule` start the flow, and look for what is new'
+          : 'let a `webhook` or an `event` start the flow',
+    })
     return undefined
   }
   const near = closest(name, KINDS)

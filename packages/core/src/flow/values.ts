@@ -25,6 +25,7 @@ import type { PlanIndex } from './plan-index.ts'
 import type { Condition, PlanNode, Template } from './plan.ts'
 import { shapeOfJson, typeOfShape, type Shape } from './shape.ts'
 import type { Scope } from './scope.ts'
+import { list } from './read.ts'
 import { typeOfJson } from './step-types.ts'
 
 /** Checks templates and expressions in a scope, and reports what it finds. */
@@ -51,7 +52,7 @@ export class ValueChecker {
       if (step === undefined) {
         this.#c.report(found.code, place, found.message, {
           ...at,
-          suggestion: found.suggestion,
+          suggestion: found.suggestion ?? (found.code === 'PW1201' ? whatIsThere(expression, found, scope) : undefined),
           severity: found.severity,
         })
       } else {
@@ -211,4 +212,13 @@ export interface Target extends Conformity {
   readonly place: Place
   /** Finds the place of an entry that does not stand directly below `place`. */
   readonly keyPlace?: (key: string) => Place | undefined
+}
+
+/** What may be meant by a name that is not there and like none that is. */
+function whatIsThere(expression: Expression, { start }: { readonly start: number }, scope: Scope): string | undefined {
+  const root = references(expression).find((reference) => reference.start === start)?.root
+  if (root === 'error') return '`error` is there in `catch` and `on_error`'
+  if (root === 'event') return '`event` is there in `match`; elsewhere name the step that waits'
+  const names = [...new Set(scope.environment().names())]
+  return names.length > 16 ? undefined : `there are ${list(names)}`
 }
