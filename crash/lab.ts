@@ -78,8 +78,8 @@ export class Lab implements AsyncDisposable {
   }
 
   /** A process that serves. */
-  async node(): Promise<PlugworkNode> {
-    const node = this.workshop.node('data', this.env)
+  async node(prefix: readonly string[] = []): Promise<PlugworkNode> {
+    const node = this.workshop.node('data', this.env, undefined, prefix)
     if (!(await node.ready())) throw new Error(`a process ended before it served; see ${node.options.logFile}`)
     return node
   }

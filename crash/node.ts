@@ -13,6 +13,8 @@ export interface NodeOptions {
   readonly port: number
   readonly logFile: string
   readonly env?: Readonly<Record<string, string>>
+  /** Words before the command, such as a tracer that leaves the process our child. */
+  readonly prefix?: readonly string[]
 }
 
 /** Status 0 means that no answer came (killed, refused, timed out): the request may or may not have happened. */
@@ -32,22 +34,20 @@ export class PlugworkNode {
     this.options = options
     this.address = `http://127.0.0.1:${options.port}`
     this.#log = createWriteStream(options.logFile, { flags: 'a' })
-    this.#child = spawn(
-      process.execPath,
-      [BIN, 'start', options.project, '--port', String(options.port), '--data-dir', options.dataDir],
-      {
-        stdio: ['ignore', 'pipe', 'pipe'],
-        env: {
-          ...process.env,
-          NODE_ENV: 'test',
-          PLUGWORK_OWNER_TOKEN: TOKEN,
-          PLUGWORK_EGRESS_ALLOW: '127.0.0.1',
-          PLUGWORK_LOG_LEVEL: 'warn',
-          CRASH_ORACLE: options.oracle,
-          ...options.env,
-        },
+    const start = [BIN, 'start', options.project, '--port', String(options.port), '--data-dir', options.dataDir]
+    const [program, ...words] = [...(options.prefix ?? []), process.execPath, ...start]
+    this.#child = spawn(program!, words, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: {
+        ...process.env,
+        NODE_ENV: 'test',
+        PLUGWORK_OWNER_TOKEN: TOKEN,
+        PLUGWORK_EGRESS_ALLOW: '127.0.0.1',
+        PLUGWORK_LOG_LEVEL: 'warn',
+        CRASH_ORACLE: options.oracle,
+        ...options.env,
       },
-    )
+    })
     this.#child.stdout!.pipe(this.#log, { end: false })
     this.#child.stderr!.pipe(this.#log, { end: false })
     this.#exit = new Promise((resolve) => this.#child.on('exit', (code, signal) => resolve(signal ?? code ?? -1)))

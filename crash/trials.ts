@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { Violation } from './invariants.ts'
 import type { Lab } from './lab.ts'
 import { stopBetweenCommits, takeOver } from './modes/takeover.ts'
+import { canTrace, loseUnsynced, traced } from './power-cut.ts'
 
 export interface Trial {
   /** Switches of `PLUGWORK_MUTATE`, with commas. */
@@ -10,6 +11,8 @@ export interface Trial {
   /** The invariant that must turn red, and part of what it must say. */
   readonly invariant: string
   readonly says: string
+  /** Why it cannot be had on this machine; null where it can. */
+  cannotRun?(): string | null
   /** Ends with `lab.check`. Without the switch it must find nothing. */
   run(lab: Lab): Promise<readonly Violation[]>
 }
@@ -24,6 +27,17 @@ async function killedAtAnswer(lab: Lab): Promise<readonly Violation[]> {
     await lab.start(node, 'Steps')
     await lab.kill(node)
   }
+  return lab.check(await lab.node())
+}
+
+/** Killed at the answer, and what was not synced is lost. The store itself was made, and synced, before. */
+async function powerCut(lab: Lab): Promise<readonly Violation[]> {
+  await (await lab.node()).stop()
+  const trace = join(lab.workshop.folder, 'logs', 'syscalls.txt')
+  const node = await lab.node(traced(trace))
+  await lab.start(node, 'Steps')
+  await lab.kill(node)
+  await loseUnsynced(trace, node.pid, join(lab.workshop.folder, 'data'))
   return lab.check(await lab.node())
 }
 
@@ -105,6 +119,13 @@ async function comparedWithReference(lab: Lab): Promise<readonly Violation[]> {
 export const TRIALS: readonly Trial[] = [
   { mutate: 'no_fence', invariant: 'I4', says: 'epoch', run: woken },
   { mutate: 'ack_before_commit', invariant: 'I1', says: 'does not exist', run: killedAtAnswer },
+  {
+    mutate: 'sync_off',
+    invariant: 'I1',
+    says: 'does not exist',
+    cannotRun: () => (canTrace() ? null : 'needs strace'),
+    run: powerCut,
+  },
   {
     mutate: 'effect_before_commit',
     invariant: 'I2',

@@ -16,7 +16,7 @@ export interface Workshop extends AsyncDisposable {
   readonly effectsFile: string
   readonly project: string
   /** Starts `plugwork start` on the named data folder; a second one beside the first needs a port of its own. */
-  node(data: string, env?: Readonly<Record<string, string>>, port?: number): PlugworkNode
+  node(data: string, env?: Readonly<Record<string, string>>, port?: number, prefix?: readonly string[]): PlugworkNode
   collect(data: string): Promise<readonly RunEvidence[]>
 }
 
@@ -63,7 +63,7 @@ export async function openWorkshop(options: {
     project,
     flows,
     effectsFile,
-    node(data, env = {}, ownPort = port) {
+    node(data, env = {}, ownPort = port, prefix = []) {
       const node = new PlugworkNode({
         project,
         dataDir: join(folder, data),
@@ -71,6 +71,7 @@ export async function openWorkshop(options: {
         port: ownPort,
         logFile: join(folder, 'logs', `${data}-${++starts}.log`),
         env,
+        prefix,
       })
       live.add(node)
       void node.exited.then(() => live.delete(node))

@@ -17,11 +17,16 @@ interface Result {
 
 export async function mutants(options: { readonly keep: boolean }): Promise<readonly Violation[]> {
   const survivors: Violation[] = []
-  const jobs = TRIALS.flatMap((trial) => [
+  const lines = new Map<Trial, string>()
+  const able = TRIALS.filter((trial) => {
+    const why = trial.cannotRun?.() ?? null
+    if (why !== null) lines.set(trial, columns([trial.mutate, trial.invariant, `not run: ${why}`, '', '']))
+    return why === null
+  })
+  const jobs = able.flatMap((trial) => [
     { trial, mutate: trial.mutate },
     { trial, mutate: '' },
   ])
-  const lines = new Map<Trial, string>()
   const lane = async (): Promise<void> => {
     for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) {
       const { trial, mutate } = job
