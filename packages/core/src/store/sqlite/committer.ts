@@ -11,7 +11,7 @@ import { PlugworkError } from '../../error.ts'
 import { crashPoint } from '../crash-point.ts'
 import { storeError } from '../errors.ts'
 import { mutated } from '../mutation.ts'
-import { Op, RECORD_WIDTH, type Answers, type Failure, type SmallOp } from './messages.ts'
+import { Op, RECORD_WIDTH, textLength, type Answers, type Failure, type SmallOp } from './messages.ts'
 import { fromSqlite } from './open-database.ts'
 import type { Prepared } from './prepared.ts'
 import { applyPut } from './small-tables.ts'
@@ -143,9 +143,8 @@ export class Committer {
 export function weigh(op: SmallOp): { readonly records: number; readonly bytes: number } {
   if (op[0] === Op.append) return weighRecords(op[5], op[7]?.snapshot?.state.length ?? 0)
   if (op[0] === Op.accept) {
-    const { inputs, facts, trigger } = op[2]
     const start = op[3] === null ? NOTHING : weighRecords(op[3][0], 0)
-    return { records: start.records, bytes: start.bytes + inputs.length + facts.length + trigger.length }
+    return { records: start.records, bytes: start.bytes + textLength(op[2]) }
   }
   return NOTHING
 }

@@ -53,6 +53,29 @@ export interface FlatRun {
   readonly blobs: readonly BlobRow[] | null
 }
 
+export type PackedRun = readonly [
+  id: string,
+  tenant: string,
+  flow: string,
+  flowHash: string,
+  priority: number,
+  trigger: string,
+  inputs: string,
+  facts: string,
+  key: string | null,
+  limit: number | null,
+  whenFull: FlatRun['whenFull'],
+  holdWaiting: boolean,
+  idempotencyKey: string | null,
+  parentRid: number | null,
+  parentPath: string | null,
+  rootRid: number | null,
+  forkedFrom: string | null,
+  forkedAt: string | null,
+  createdAt: number,
+  blobs: readonly BlobRow[] | null,
+]
+
 export interface FlatMessage {
   readonly rid: number
   readonly kind: string
@@ -98,7 +121,7 @@ export type FlatStart = readonly [
   rest: FlatRest | null,
   nonce: string | null,
 ]
-export type AcceptOp = readonly [code: 1, id: number, run: FlatRun, start: FlatStart | null]
+export type AcceptOp = readonly [code: 1, id: number, run: PackedRun, start: FlatStart | null]
 export type ClaimOp = readonly [code: 2, id: number, limit: number, now: number, only: readonly number[] | null]
 export type DeliverOp = readonly [code: 3, id: number, message: FlatMessage]
 export type PublishOp = readonly [code: 4, id: number, event: FlatEvent]
@@ -137,7 +160,9 @@ export interface CommittedWith {
   readonly messages: readonly (FlatMessage & { readonly id: number })[]
 }
 
+/** A number is the `rid` of a run that was begun, with nothing to tell beside. */
 export type AcceptAnswer =
+  | number
   | {
       readonly kind: 'created'
       readonly rid: number
@@ -211,30 +236,61 @@ export function flattenPatch(patch: RunPatch | undefined): FlatPatch | null {
   return flat.length === 0 ? null : flat
 }
 
-export function flattenRun(run: NewRun): FlatRun {
+/** The row of a new run as it travels: every accepted run is sent, and names of fields would be half of it. */
+export function packRun(run: NewRun): PackedRun {
   const { concurrency, parent, fork } = run
+  return [
+    run.id,
+    run.tenant,
+    run.flow,
+    run.flowHash,
+    run.priority,
+    JSON.stringify(run.trigger),
+    JSON.stringify(run.inputs),
+    JSON.stringify(run.facts),
+    concurrency?.key ?? null,
+    concurrency?.limit ?? null,
+    concurrency?.whenFull ?? null,
+    concurrency?.holdWhileWaiting ?? true,
+    run.idempotencyKey ?? null,
+    parent?.rid ?? null,
+    parent?.path ?? null,
+    parent?.rootRid ?? null,
+    fork?.from ?? null,
+    fork?.at ?? null,
+    run.createdAt,
+    run.blobs ?? null,
+  ]
+}
+
+export function unpackRun(run: PackedRun): FlatRun {
   return {
-    id: run.id,
-    tenant: run.tenant,
-    flow: run.flow,
-    flowHash: run.flowHash,
-    priority: run.priority,
-    trigger: JSON.stringify(run.trigger),
-    inputs: JSON.stringify(run.inputs),
-    facts: JSON.stringify(run.facts),
-    key: concurrency?.key ?? null,
-    limit: concurrency?.limit ?? null,
-    whenFull: concurrency?.whenFull ?? null,
-    holdWaiting: concurrency?.holdWhileWaiting ?? true,
-    idempotencyKey: run.idempotencyKey ?? null,
-    parentRid: parent?.rid ?? null,
-    parentPath: parent?.path ?? null,
-    rootRid: parent?.rootRid ?? null,
-    forkedFrom: fork?.from ?? null,
-    forkedAt: fork?.at ?? null,
-    createdAt: run.createdAt,
-    blobs: run.blobs ?? null,
+    id: run[0],
+    tenant: run[1],
+    flow: run[2],
+    flowHash: run[3],
+    priority: run[4],
+    trigger: run[5],
+    inputs: run[6],
+    facts: run[7],
+    key: run[8],
+    limit: run[9],
+    whenFull: run[10],
+    holdWaiting: run[11],
+    idempotencyKey: run[12],
+    parentRid: run[13],
+    parentPath: run[14],
+    rootRid: run[15],
+    forkedFrom: run[16],
+    forkedAt: run[17],
+    createdAt: run[18],
+    blobs: run[19],
   }
+}
+
+/** Characters of the JSON texts of a row. */
+export function textLength(run: PackedRun): number {
+  return run[5].length + run[6].length + run[7].length
 }
 
 export function flattenMessage(message: NewMessage): FlatMessage {
@@ -261,7 +317,7 @@ export function flattenRest(write: Omit<RunWrite, 'rid' | 'epoch'>): FlatRest | 
   if (!hasRest(write)) return null
   return {
     snapshot: write.snapshot ?? null,
-    children: write.children?.map(flattenRun) ?? [],
+    children: write.children?.map((child) => unpackRun(packRun(child))) ?? [],
     events: write.events?.map(flattenEvent) ?? [],
     subscribe: write.subscribe ?? [],
     unsubscribe: write.unsubscribe ?? [],

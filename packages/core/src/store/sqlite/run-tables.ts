@@ -8,7 +8,7 @@ import type { StatementSync } from 'node:sqlite'
 import type { ErrorInfo } from '../../error.ts'
 import { endKey, replacedMessage, skippedError, skippedMessage } from '../concurrency-messages.ts'
 import { storeError } from '../errors.ts'
-import { COMMITTED, FENCED, flattenMessage, RECORD_WIDTH } from './messages.ts'
+import { COMMITTED, FENCED, flattenMessage, RECORD_WIDTH, unpackRun } from './messages.ts'
 import type { AcceptAnswer, AcceptOp, AppendOp, ClaimOp, CommittedWith, DeliverOp, PublishOp } from './messages.ts'
 import type { FlatEvent, FlatMessage, FlatPatch, FlatRecords, FlatRest, FlatRun, FlatStart } from './messages.ts'
 import type { Column, RunColumns } from './rows.ts'
@@ -27,6 +27,8 @@ interface Known {
   readonly key: string | null
   readonly holdWaiting: boolean
   readonly root: number
+  /** False: it certainly has no subscriptions. */
+  subscribed: boolean
 }
 
 type Created = Extract<AcceptAnswer, { kind: 'created' }>
@@ -80,7 +82,8 @@ export class RunTables {
   }
 
   accept(op: AcceptOp): AcceptAnswer {
-    const [, , run, start] = op
+    const run = unpackRun(op[2])
+    const start = op[3]
     if (run.idempotencyKey !== null) {
       const row = this.#db.first(WRITE.runByKey, run.tenant, run.flow, run.idempotencyKey)
       if (row !== undefined) return { kind: 'existing', row }
@@ -98,6 +101,7 @@ export class RunTables {
     }
     const messages = admitted ? this.#start(rid, run, start) : []
     const cancelled = run.whenFull === 'cancel_running' ? this.#cancelHolders(holders, run) : []
+    if (admitted && messages.length === 0 && cancelled.length === 0) return rid
     return { kind: 'created', rid, status: admitted ? 'running' : 'queued', cancelled, messages }
   }
 
@@ -170,6 +174,7 @@ export class RunTables {
       holdWaiting: row[3] === 1,
       nonce: row[4] as string | null,
       root: (row[5] as number | null) ?? rid,
+      subscribed: true,
       next: row[6] as number,
     })
   }
@@ -254,7 +259,7 @@ export class RunTables {
       this.#slots.release(run.tenant, run.key)
     }
     if (!ended) return
-    this.#db.run(WRITE.unsubscribeAll, rid)
+    if (run.subscribed) this.#db.run(WRITE.unsubscribeAll, rid)
     this.#known.delete(rid)
   }
 
@@ -274,6 +279,7 @@ export class RunTables {
       this.#insertChild(parentOf === null ? child : { ...child, ...parentOf }, messages),
     )
     for (const event of rest.events) this.#publish(event)
+    if (rest.subscribe.length > 0) run.subscribed = true
     for (const { path, event, after } of rest.subscribe) {
       const cursor = after ?? (this.#db.value(WRITE.lastEvent) as number)
       this.#db.run(WRITE.subscribe, rid, path, run.tenant, event, cursor)
@@ -402,6 +408,7 @@ export class RunTables {
       key: run.key,
       holdWaiting: run.holdWaiting,
       root: run.rootRid ?? rid,
+      subscribed: false,
     }
     this.#insertRecords(rid, known, records, nonce)
     const stored = rest === null ? COMMITTED : this.#rest(rid, known, rest, { parentRid: rid, rootRid: known.root })

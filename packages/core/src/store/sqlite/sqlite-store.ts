@@ -13,7 +13,7 @@ import {
   flattenPatch,
   flattenRecords,
   flattenRest,
-  flattenRun,
+  packRun,
   Op,
   type AcceptAnswer,
   type CommittedWith,
@@ -95,7 +95,7 @@ function sqliteStore(file: string, epoch: number, client: WriterClient, reader: 
       const flat: Operation = [
         Op.accept,
         client.nextId(),
-        flattenRun(run),
+        packRun(run),
         start === undefined
           ? null
           : [flattenRecords(start.records), flattenPatch(start.run), flattenRest(start), start.nonce ?? null],
@@ -212,6 +212,9 @@ function toStoredMessage({ dedupe, payload, ...message }: CommittedWith['message
 }
 
 function toAcceptOutcome(answer: AcceptAnswer, epoch: number): AcceptOutcome {
+  if (typeof answer === 'number') {
+    return { kind: 'created', rid: answer, status: 'running', cancelled: [], epoch }
+  }
   switch (answer.kind) {
     case 'created': {
       const { messages, ...created } = answer
