@@ -197,10 +197,16 @@ function describe({ keyword, message, instancePath, params }: ErrorObject, root:
     .slice(1)
     .map((key) => key.replaceAll('~1', '/').replaceAll('~0', '~'))
   const value = keys.reduce<Json>((current, key) => memberOf(current, key), root)
-  const rule = keyword === 'type' ? `must be ${inWords(params['type'])}` : (message ?? `breaks the rule ${keyword}`)
+  const place = placeOf(keys, input)
+  if (keyword === 'required') return `${place} has no \`${String(params['missingProperty'])}\`, which is required.`
+  if (keyword === 'additionalProperties') {
+    return `${place} has \`${String(params['additionalProperty'])}\`, which is not among its properties.`
+  }
+  if (keyword === 'type') return `${place} must be ${inWords(params['type'])}, but is ${kindOf(value)}.`
+  const rule = message ?? `breaks the rule ${keyword}`
   const allowed: unknown = params['allowedValues']
   const choices = Array.isArray(allowed) ? `: ${allowed.map((each) => JSON.stringify(each)).join(', ')}` : ''
-  return `${placeOf(keys, input)} ${rule}${choices}, but is ${kindOf(value)}.`
+  return `${place} ${rule}${choices}.`
 }
 
 /** Where a value is: `order`.lines[0], of an input or of a member of the data; without either, the data. */
