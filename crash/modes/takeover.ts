@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { setTimeout } from 'node:timers/promises'
 import { allEnded, Client } from '../client.ts'
 import { checkInvariants, type Violation } from '../invariants.ts'
 import { delay, type PlugworkNode } from '../node.ts'
@@ -82,7 +83,10 @@ export async function takeover(options: {
   await talking
   await client.settle(second.node)
   if (options.kind === 'stop') first.signal('SIGCONT')
-  const exit = await Promise.race([first.exited, delay(45_000).then(() => 'still running')])
+  const patience = new AbortController()
+  const tooLong = setTimeout(45_000, 'still running', { signal: patience.signal }).catch(() => 'in time')
+  const exit = await Promise.race([first.exited, tooLong])
+  patience.abort()
   kills.push(Date.now())
   process.stdout.write(`the woken process ended with ${exit}\n`)
   if (exit === 0 || exit === 'still running') {
