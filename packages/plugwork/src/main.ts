@@ -38,7 +38,8 @@ function wantsJson(args: readonly string[]): boolean {
   return (end < 0 ? args : args.slice(0, end)).includes('--json')
 }
 
-function report(context: Context, error: unknown, json: boolean): number {
+async function report(context: Context, thrown: unknown, json: boolean): Promise<number> {
+  const error = await known(thrown)
   if (error instanceof CommanderError) {
     // Commander has printed help and its own messages already.
     if (error.exitCode === 0) return EXIT.done
@@ -62,12 +63,20 @@ function report(context: Context, error: unknown, json: boolean): number {
   return error instanceof UsageError || USAGE_CODES.has(error.code) ? EXIT.usage : EXIT.failed
 }
 
+/** What SQLite says of a damaged or locked file, wherever it was noticed, is no defect: it gets its code and remedy. */
+async function known(error: unknown): Promise<unknown> {
+  if (!(error instanceof Error) || !('errcode' in error)) return error
+  const { fromSqlite } = await import('@plugwork/core/node')
+  return fromSqlite(error, 'The database of the data folder')
+}
+
 /** Codes of other areas that mean: what was named cannot be used. */
 const USAGE_CODES: ReadonlySet<string> = new Set([
   'project_not_found',
   'settings_invalid',
   'settings_unavailable',
   'keys_invalid',
+  'store_owned',
   'secrets_file_invalid',
   'tasks_file_invalid',
 ])

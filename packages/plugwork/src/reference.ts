@@ -16,7 +16,7 @@ same output.
 |---|---|
 | 0 | done; also when a run is parked (an approval, an event, a long wait), which is how it was meant |
 | 1 | the run, check or test failed, or a run needs a decision |
-| 2 | wrong usage, or a file that cannot be used |
+| 2 | wrong usage, or a file or folder that cannot be used; also a data folder that a live process owns, for \`start\`, \`migrate\` and \`restore\`, which need it for themselves |
 | 130 | interrupted |
 `
 

@@ -3,10 +3,10 @@ import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSyn
 import { join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { PlugworkError } from '@plugwork/core/error'
-import { KEYS_FILE, migrate } from '@plugwork/core/node'
+import { fromSqlite, KEYS_FILE, migrate, type OwnerStatus } from '@plugwork/core/node'
 import { readBuild } from '../build.ts'
 import type { Context } from '../context.ts'
-import { dataFolder, liveOwner, type DataFolder } from '../data-folder.ts'
+import { dataFolder, inUse, liveOwner, type DataFolder } from '../data-folder.ts'
 import { EXIT, UsageError } from '../exit.ts'
 import { openSession } from '../open-session.ts'
 import { showPath } from '../render/path.ts'
@@ -67,10 +67,8 @@ export async function restore(
     throw new UsageError(`${source} is no backup: it has no ${NOTE_FILE} and plugwork.db.`)
   }
   checkIntegrity(from.database, source)
-  const owner = liveOwner(data)
-  if (owner !== null) {
-    throw new UsageError(`Process ${owner.pid} works in ${showPath(context, data.directory)}; stop it first.`)
-  }
+  const owner = ownerOf(data)
+  if (owner !== null) throw inUse(context, data.directory, owner)
   if (existsSync(data.database) && !flags.force) {
     throw new UsageError(
       `There is a store in ${showPath(context, data.directory)}.`,
@@ -103,16 +101,28 @@ export async function restore(
   return EXIT.done
 }
 
+/** A damaged store is what a restore is for: nobody can work in it, whoever its owner was. */
+function ownerOf(data: DataFolder): OwnerStatus | null {
+  try {
+    return liveOwner(data)
+  } catch (error) {
+    if ((error as { code?: string }).code === 'store_corrupt') return null
+    throw error
+  }
+}
+
 function checkIntegrity(database: string, source: string): void {
+  const damaged = (what: string): PlugworkError =>
+    new PlugworkError('store_corrupt', `The store in ${source} is damaged (${what}); use another backup.`)
   const db = new DatabaseSync(database, { readOnly: true })
   try {
     const row = db.prepare('PRAGMA integrity_check(1)').get() as { integrity_check: string }
-    if (row.integrity_check !== 'ok') {
-      throw new PlugworkError(
-        'store_corrupt',
-        `The store in ${source} is damaged (${row.integrity_check}); use another backup.`,
-      )
-    }
+    if (row.integrity_check !== 'ok') throw damaged(row.integrity_check)
+  } catch (error) {
+    const known = fromSqlite(error, source)
+    throw known instanceof PlugworkError && known.code === 'store_corrupt' && error !== known
+      ? damaged((error as Error).message)
+      : known
   } finally {
     db.close()
   }

@@ -2,20 +2,23 @@
 import { existsSync } from 'node:fs'
 import { migrate as migrateStore } from '@plugwork/core/node'
 import type { Context } from '../context.ts'
-import { dataFolder } from '../data-folder.ts'
+import { dataFolder, inUse, liveOwner } from '../data-folder.ts'
 import { EXIT } from '../exit.ts'
 import { showPath } from '../render/path.ts'
 import { folderOf, type StoreFlags } from './runs.ts'
 
 export async function migrate(context: Context, flags: StoreFlags): Promise<number> {
   const { settings } = folderOf(context, flags)
-  const { database } = dataFolder(settings.dataDir)
+  const data = dataFolder(settings.dataDir)
+  const { database } = data
   const shown = showPath(context, database)
   if (!existsSync(database)) {
     if (flags.json) context.json({ database, exists: false })
     else context.print(`There is no store at ${shown}; the first run makes one.`)
     return EXIT.done
   }
+  const owner = liveOwner(data)
+  if (owner !== null) throw inUse(context, data.directory, owner)
   const { from, to } = migrateStore(database)
   if (flags.json) context.json({ database, exists: true, from, to })
   else if (from === to) context.print(`${context.style.good('✔')} ${shown} is at version ${to} already`)

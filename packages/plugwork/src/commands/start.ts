@@ -4,6 +4,7 @@ import type { LogLine } from '@plugwork/core'
 import { StoreOwnedError, type Project } from '@plugwork/core/node'
 import { controlSocketPath, createLog, createServer, type Log, type Server } from '@plugwork/server'
 import type { Context } from '../context.ts'
+import { inUse } from '../data-folder.ts'
 import { openEngine, type Engine } from '../engine.ts'
 import { EXIT, UsageError } from '../exit.ts'
 import { releaseMemoryWhenIdle } from '../idle-memory.ts'
@@ -98,11 +99,7 @@ async function ownEngine(context: Context, folder: ProjectFolder): Promise<Engin
     const info = await connectControl(error.owner.socket)
       .info()
       .catch(() => null)
-    const address = info?.address ? ` at ${info.address}` : ''
-    throw new UsageError(
-      `${showPath(context, settings.dataDir)} is in use by process ${error.owner.pid}${address} (Plugwork ${error.owner.version}).`,
-      'Stop that process, or give another --data-dir. Other commands work through it.',
-    )
+    throw inUse(context, settings.dataDir, error.owner, info?.address)
   }
 }
 

@@ -1,4 +1,15 @@
-import { chmodSync, existsSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { openSandbox, type Sandbox } from '../testing/spawn.ts'
@@ -71,6 +82,102 @@ test('a damaged backup is refused, and what is there stays', async () => {
   expect(await json('restore', 'copy', '--force')).toMatchObject({ code: 1 })
   expect(await json('runs', 'list')).toMatchObject({ runs: [{ flow: 'Store' }] })
 })
+
+test.each([
+  ['cut off by a page', (file: string) => truncateSync(file, statSync(file).size - 4096)],
+  ['with other bytes at its head', (file: string) => writeBytes(file, 0, Buffer.from('XXXX'))],
+  ['with other bytes in its pages', damagePages],
+])('a store %s: every command says so and what to do, and restore puts it right', async (_how, damage) => {
+  await json('run', 'flow.yaml')
+  await json('backup', 'copy')
+  damage(join(sandbox.directory, '.plugwork/plugwork.db'))
+  for (const args of [
+    ['migrate'],
+    ['runs', 'list'],
+    ['runs', 'verify', 'last'],
+    ['backup', 'more'],
+    ['run', 'flow.yaml'],
+    ['start', '--port', '0'],
+  ]) {
+    const { code, stdout, stderr } = await sandbox.plugwork(args)
+    expect({ args, code, stdout }).toEqual({ args, code: 1, stdout: '' })
+    expect(stderr).toMatch(/^error .*plugwork\.db is damaged \(.*\)\. Restore a backup\. \(store_corrupt\)\n$/)
+  }
+  expect((await sandbox.plugwork(['restore', 'copy'])).code).toBe(2)
+  expect(await json('restore', 'copy', '--force')).toMatchObject({ code: 0 })
+  expect(await json('runs', 'list')).toMatchObject({ runs: [{ flow: 'Store' }] })
+})
+
+test.each([
+  ['gone', (file: string) => rmSync(file), 'blob_missing'],
+  ['damaged', (file: string) => writeBytes(file, 50, Buffer.from('XXXX')), 'blob_corrupt'],
+])('a blob that is %s is named by what needs it', async (_how, damage, reason) => {
+  const { id } = (await json('run', 'flow.yaml', '-i', 'text=large')) as unknown as { id: string }
+  const blobs = join(sandbox.directory, '.plugwork/blobs')
+  const name = readdirSync(blobs, { recursive: true, encoding: 'utf8' }).find((file) => /[0-9a-f]{64}/.test(file))
+  damage(join(blobs, name!))
+  for (const command of ['show', 'verify']) {
+    const { code, stderr } = await sandbox.plugwork(['runs', command, id])
+    expect(code).toBe(1)
+    expect(stderr).toMatch(new RegExp(`^error Blob [0-9a-f]{64} .* \\(${reason}\\)\\n$`))
+  }
+})
+
+test('commands that need the folder for themselves are refused alike while somebody works in it', async () => {
+  sandbox.write('slow.flow.yaml', 'flow: Slow\nsteps: [{ id: s, task: Slow }]\n')
+  sandbox.write(
+    'tasks.ts',
+    `${TASKS}export const Slow = () => new Promise((resolve) => setTimeout(resolve, 600_000))\n`,
+  )
+  await json('run', 'flow.yaml')
+  await json('backup', 'copy')
+  const { child } = sandbox.begin(['run', 'slow.flow.yaml'])
+  await expect.poll(async () => JSON.stringify(await json('runs', 'list'))).toContain('"running"')
+  for (const args of [['migrate'], ['restore', 'copy'], ['restore', 'copy', '--force'], ['start', '--port', '0']]) {
+    const { code, stderr } = await sandbox.plugwork(args)
+    expect({ args, code }).toEqual({ args, code: 2 })
+    expect(stderr).toContain(`.plugwork is in use by process ${child.pid}`)
+  }
+  // A backup is none of these.
+  expect(await json('backup', 'live')).toMatchObject({ code: 0 })
+  child.kill('SIGKILL')
+})
+
+test('a backup that is made while runs go on has them whole', async () => {
+  sandbox.write(
+    'many.flow.yaml',
+    `flow: Many
+steps:
+  - { id: list, task: List }
+  - { id: all, for_each: list.names, as: name, concurrency: 4, do: [{ id: kept, task: Later, inputs: { name: '\${name}' } }] }
+`,
+  )
+  sandbox.write(
+    'tasks.ts',
+    `export const List = () => ({ names: Array.from({ length: 2000 }, (_, n) => String(n)) })
+export const Later = async ({ name }: { name: string }) => { await new Promise((resolve) => setTimeout(resolve, 20)); return { name } }\n`,
+  )
+  const { child, sees } = sandbox.begin(['run', 'many.flow.yaml'])
+  await sees(/all\[5\]/)
+  expect(await json('backup', 'copy')).toMatchObject({ code: 0 })
+  expect(child.exitCode).toBe(null)
+  child.kill('SIGKILL')
+  expect(await json('restore', 'copy', '--data-dir', 'other')).toMatchObject({ code: 0 })
+  const { runs } = (await json('runs', 'list', '--data-dir', 'other')) as unknown as { runs: { id: string }[] }
+  expect(runs.length).toBe(1)
+  expect(await json('runs', 'verify', runs[0]!.id, '--data-dir', 'other')).toMatchObject({ code: 0 })
+})
+
+/** Other bytes in every page but the first; SQLite notices when it reads them. */
+function damagePages(file: string): void {
+  for (let page = 4096; page < statSync(file).size; page += 4096) writeBytes(file, page, Buffer.alloc(64, 0xee))
+}
+
+function writeBytes(file: string, at: number, bytes: Buffer): void {
+  const handle = openSync(file, 'r+')
+  writeSync(handle, bytes, 0, bytes.length, at)
+  closeSync(handle)
+}
 
 test('migrate tells the version, and is content with a store that is current', async () => {
   expect(await json('migrate')).toMatchObject({ code: 0, exists: false })
