@@ -32,6 +32,7 @@ export function recordCase(name: string, runs: readonly RecordedRun[]): Recorded
   const fakes: Record<string, FakeAnswer> = {}
   for (const one of runs) Object.assign(fakes, recordFakes(one, notes))
   const messages = runs.flatMap((one) => recordMessages(one, notes))
+  if (run.status === 'cancelled') messages.push({ cancel: true })
   const names = Object.keys(env)
   return {
     test: {

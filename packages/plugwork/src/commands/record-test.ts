@@ -23,7 +23,7 @@ export async function recordTest(context: Context, name: string, flags: StoreFla
     const runs = await withChildren(session, project, run)
     const flow = project.flows.get(run.flow)!
     const file = join(folder.directory, flow.file.replace(/(\.flow)?\.(ya?ml|ts)$/, '') + '.test.yaml')
-    const title = `recorded from run ${run.id.slice(-12)} of ${timestamp(run.createdAt)}`
+    const title = freeName(file, `recorded from run ${run.id.slice(-12)} of ${timestamp(run.createdAt)}`)
     const { test, notes } = recordCase(title, runs)
     writeCase(file, flow.name, test)
     if (flags.json) context.json({ file, name: title, notes })
@@ -49,6 +49,14 @@ async function withChildren(session: Session, project: Project, run: RunDetail):
     if (child !== null) recorded.push(...(await withChildren(session, project, child)))
   }
   return recorded
+}
+
+/** Names of cases are unique in a file, and a run may be recorded again: when it has gone on, for one. */
+function freeName(file: string, name: string): string {
+  const taken = existsSync(file) ? readFileSync(file, 'utf8') : ''
+  let free = name
+  for (let number = 2; taken.includes(free); number++) free = `${name} (${number})`
+  return free
 }
 
 /** Adds the case to the file; what is written there, comments too, stays. */

@@ -98,6 +98,16 @@ test('a run becomes a test that passes, with fakes from what it did', async () =
   expect(await sandbox.plugwork(['test'])).toMatchObject({ code: 0, stdout: expect.stringContaining('1 passed') })
 })
 
+test('a run may be recorded again after it has gone on; one that was cancelled is cancelled in its test too', async () => {
+  rmSync(join(sandbox.directory, 'flow.test.yaml'))
+  await sandbox.plugwork(['run', 'flow.yaml', '-i', 'amount=500'])
+  await sandbox.plugwork(['test', '--from-run', 'last'])
+  await sandbox.plugwork(['runs', 'cancel', 'last'])
+  await sandbox.plugwork(['test', '--from-run', 'last'])
+  expect(sandbox.read('flow.test.yaml')).toContain('cancel: true')
+  expect(await sandbox.plugwork(['test'])).toMatchObject({ code: 0, stdout: expect.stringContaining('2 passed') })
+})
+
 test('--watch runs again when a task changes, until Ctrl-C', async () => {
   const watching = sandbox.begin(['test', '--watch', '--filter', 'small'])
   await watching.sees(/1 passed[\s\S]*Waiting for changes/)
