@@ -23,7 +23,7 @@ export function remoteSession(client: ControlClient, info: ServerInfo, file: str
     retry: (id) => client.retry(id),
     replay: (id, request) => client.replay(id, request),
     resolve: (id, step, decision) => client.resolve(id, step, decision),
-    signal: (id, { actor: _actor, ...signal }) => client.signal(id, signal),
+    signal: (id, signal) => client.signal(id, signal),
     verify: (id) => client.verify(id),
     backup: (target) => client.backup(target),
     stop: async () => undefined,

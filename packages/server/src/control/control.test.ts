@@ -68,13 +68,15 @@ test('a run is started, looked at, followed, signalled and waited for', async ()
   )
   const notices: RunNotice[] = []
   const stop = client.watch(id, (notice) => notices.push(notice))
-  expect(await client.signal(id, { name: 'gate', outcome: 'received', data: 5 })).toEqual({ kind: 'done', id })
+  const signal = { name: 'gate', outcome: 'received', data: 5, actor: 'ann' } as const
+  expect(await client.signal(id, signal)).toEqual({ kind: 'done', id })
   expect(await client.wait(id, 10_000)).toMatchObject({ status: 'succeeded', outputs: { got: 5 } })
   await until(
     () => notices,
     (all) => all.some((notice) => notice.type === 'status' && notice.status === 'succeeded'),
   )
   stop()
+  expect(JSON.stringify((await client.getRun(id))?.steps)).toContain('"ann"')
   expect(await client.listRuns({ flow: 'Park', limit: 1 })).toMatchObject([{ id, status: 'succeeded' }])
   expect(await client.verify(id)).toEqual([])
   expect(await client.resume(id)).toMatchObject({ kind: 'refused', code: 'run_ended' })

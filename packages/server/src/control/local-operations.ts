@@ -40,7 +40,7 @@ export function localOperations(options: LocalOperationOptions): ControlOperatio
     retry: (id) => runtime.retry(tenant, id, actor),
     replay: (id, request) => runtime.replay(tenant, id, request),
     resolve: (id, step, decision) => runtime.resolve(tenant, id, step, decision, actor),
-    signal: (id, request) => runtime.signal(tenant, id, { ...request, actor }),
+    signal: (id, request) => runtime.signal(tenant, id, { actor, ...request }),
     publish: (event) => runtime.publish(tenant, event),
     verify: (id) => runtime.verify(tenant, id),
     prune: options.prune,

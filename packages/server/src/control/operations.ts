@@ -20,6 +20,8 @@ export type SignalRequest = {
   readonly outcome: 'received' | 'approved' | 'rejected'
   readonly data: Json
   readonly dedupe?: string
+  /** Who it is from; default: whoever is at the socket. */
+  readonly actor?: string
 }
 
 export type Decision =
