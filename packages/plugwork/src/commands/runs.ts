@@ -8,6 +8,7 @@ import { jsonOption, readInputs, type InputOptions } from '../inputs.ts'
 import { openSession, type OpenSessionOptions } from '../open-session.ts'
 import { findProjectFolder, namedFolder, openFolder, type ProjectFolder } from '../project-folder.ts'
 import { whereOptions } from '../render/path.ts'
+import { showPath } from '../render/path.ts'
 import { count, duration, table, timestamp } from '../render/text.ts'
 import { errorText, mark, traceLines } from '../render/trace.ts'
 import { howToGoOn, printOutputs, reportFollowed } from '../report-run.ts'
@@ -58,7 +59,7 @@ export async function list(context: Context, flags: ListFlags): Promise<number> 
     return known
   })
   const since = flags.since === undefined ? undefined : sinceTime(flags.since)
-  const { session } = await open(context, flags, 'look')
+  const { session, folder } = await open(context, flags, 'look')
   await using _closed = session
   const runs = await session.list({
     limit: flags.limit,
@@ -67,7 +68,8 @@ export async function list(context: Context, flags: ListFlags): Promise<number> 
     ...(since === undefined ? {} : { since }),
   })
   if (flags.json) context.json({ runs: runs.map(rowDocument) })
-  else if (runs.length === 0) context.note(context.noteStyle.dim('No runs.'))
+  else if (runs.length === 0)
+    context.note(context.noteStyle.dim(`No runs in ${showPath(context, folder.settings.dataDir)}.`))
   else context.print(table(runs.map((run) => rowCells(context, run, session))))
   return EXIT.done
 }
