@@ -394,6 +394,7 @@ export class Worker implements RunShell, LoaderHost {
       if (this.#interruptedAfter !== null) await this.#fetchInterrupted(this.#interruptedAfter, room)
       else await this.#claim(room)
     } catch (error) {
+      this.#mayClaim = true
       this.log('warn', `runs could not be taken from the store, and are tried again: ${messageOf(error)}`)
       this.clock.at(this.clock.now() + RETRY_MS, () => this.pump())
       return
@@ -411,11 +412,13 @@ export class Worker implements RunShell, LoaderHost {
 
   async #claim(room: number): Promise<void> {
     const only = this.#own === null ? undefined : [...this.#own.keys()]
+    // Whatever makes a claim worth while from here on is not forgotten when this one finds nothing.
+    this.#mayClaim = false
     const rows = await this.store.claim(room, this.clock.now(), only)
     crashPoint('claim.after')
     this.#queued -= rows.length
     // Nothing could be claimed: the keys of what is queued are held. The end of a run is the next chance.
-    if (rows.length === 0) this.#mayClaim = false
+    if (rows.length > 0) this.#mayClaim = true
     for (const row of rows) void this.#loader.bring(row.rid, 'claimed')
   }
 
