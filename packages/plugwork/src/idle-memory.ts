@@ -22,7 +22,7 @@ export interface IdleMemoryOptions {
 
 /** Watches until the returned function is called. Keeps no process alive. */
 export function releaseMemoryWhenIdle(options: IdleMemoryOptions = {}): () => void {
-  const { cpuMs = ownCpuMs, collect = fullCollection() } = options
+  const { cpuMs = ownCpuMs, collect = collectAll } = options
   let before = cpuMs()
   let collectedAt = 0
   let idleLooks = 0
@@ -42,10 +42,14 @@ function ownCpuMs(): number {
   return (user + system) / 1_000
 }
 
-/** V8's own `gc`, with the flavor that also gives pages back to the system. */
-function fullCollection(): () => void {
-  setFlagsFromString('--expose-gc')
-  const gc = runInNewContext('gc') as (options: object) => void
-  setFlagsFromString('--no-expose-gc')
-  return () => gc({ type: 'major', execution: 'sync', flavor: 'last-resort' })
+let gc: ((options: object) => void) | null = null
+
+/** V8's own `gc`, with the flavor that also gives pages back to the system. Fetched when it is first needed. */
+function collectAll(): void {
+  if (gc === null) {
+    setFlagsFromString('--expose-gc')
+    gc = runInNewContext('gc') as (options: object) => void
+    setFlagsFromString('--no-expose-gc')
+  }
+  gc({ type: 'major', execution: 'sync', flavor: 'last-resort' })
 }

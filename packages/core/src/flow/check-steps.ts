@@ -22,10 +22,12 @@ import {
   withoutNull,
   type Type,
 } from '../expression/type.ts'
+import { allBefore, branchOrder } from './branch-order.ts'
 import type { ReferenceChecker } from './check-references.ts'
 import type { Compilation } from './compilation.ts'
 import { conversion } from './conform.ts'
 import { parseTime } from './duration.ts'
+import { endsBlock } from './ends-block.ts'
 import { SCOPE_NAMES } from './grammar.ts'
 import { childPlace, pointerOf, rootPlace, wordOf, type Place } from './place.ts'
 import type {
@@ -454,7 +456,7 @@ export class StepChecker {
   #parallel(node: ParallelNode, scope: Scope, context: BlockContext, inner: Map<string, Type>): Type {
     const values: Type[] = node.branches.map(() => ANY)
     const scopes = new Map<number, Scope>()
-    for (const index of this.#branchOrder(node)) {
+    for (const index of branchOrder(node, (circular) => this.#reportCircle(node, circular))) {
       const branch = node.branches[index]
       if (branch === undefined) continue
       const branchScope = scope.child()
@@ -480,28 +482,13 @@ export class StepChecker {
     this.#c.report('PW1040', place, `Another branch has a step \`${id}\` too, and both run.`)
   }
 
-  /** Indexes of branches so that each comes after those it depends on; a circle is reported. */
-  #branchOrder(node: ParallelNode): readonly number[] {
-    const order: number[] = []
-    const open = new Set<number>()
-    const visit = (index: number): void => {
-      if (order.includes(index)) return
-      if (open.has(index)) {
-        const first = node.branches[index]?.do.flatMap((step) => this.#c.origins.dependsOn(step.path))[0]
-        this.#c.report(
-          'PW1039',
-          first ?? this.#place(node),
-          'These branches wait for each other: `depends_on` goes round in a circle.',
-        )
-        return
-      }
-      open.add(index)
-      for (const earlier of node.branches[index]?.after ?? []) visit(earlier)
-      open.delete(index)
-      if (!order.includes(index)) order.push(index)
-    }
-    for (const index of node.branches.keys()) visit(index)
-    return order
+  #reportCircle(node: ParallelNode, index: number): void {
+    const first = node.branches[index]?.do.flatMap((step) => this.#c.origins.dependsOn(step.path))[0]
+    this.#c.report(
+      'PW1039',
+      first ?? this.#place(node),
+      'These branches wait for each other: `depends_on` goes round in a circle.',
+    )
   }
 
   /** What is in `try` is there afterwards unless a `catch` lets the flow go on without it. */
@@ -536,37 +523,4 @@ export function handlerScope(scope: Scope): Scope {
 /** What a step has set is more than the literal it is set to here: conditions on it are no mistakes. */
 function widenLiteral(type: Type): Type {
   return type.kind === 'literal' && typeof type.value === 'boolean' ? BOOLEAN : widen(type)
-}
-
-/** All branches that have ended before a branch begins. */
-function allBefore(node: ParallelNode, index: number, seen = new Set<number>()): Set<number> {
-  for (const earlier of node.branches[index]?.after ?? []) {
-    if (seen.has(earlier)) continue
-    seen.add(earlier)
-    allBefore(node, earlier, seen)
-  }
-  return seen
-}
-
-/** Whether nothing after the step in its block can run. */
-function endsBlock(node: PlanNode): boolean {
-  if (node.if !== undefined || node.onError !== undefined) return false
-  const ends = (block: Block): boolean => block.some(endsBlock)
-  switch (node.kind) {
-    case 'exit':
-    case 'fail':
-      return true
-    case 'if':
-      return ends(node.then) && ends(node.else)
-    case 'switch':
-      return ends(node.default) && node.cases.every((branch) => ends(branch.do))
-    case 'parallel':
-      return node.branches.some((branch) => ends(branch.do))
-    case 'repeat':
-      return ends(node.do)
-    case 'try':
-      return ends(node.finally) || (ends(node.try) && (node.catch.length === 0 || ends(node.catch)))
-    default:
-      return false
-  }
 }
