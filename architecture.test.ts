@@ -17,6 +17,8 @@ const ALLOWED: Record<string, readonly string[]> = {
   'core/blob': ['core/json', 'core/error'],
   'core/store': ['core/json', 'core/error', 'core/engine', 'core/blob'],
   'core/connector': ['core/json', 'core/error', 'core/flow', 'core/engine', 'core/egress'],
+  'core/api': ['core/json', 'core/error', 'core/flow', 'core/egress', 'core/connector'],
+  'core/action': ['core/json', 'core/error', 'core/flow', 'core/engine', 'core/egress', 'core/connector'],
   'core/runtime': [
     'core/json',
     'core/error',
@@ -27,6 +29,7 @@ const ALLOWED: Record<string, readonly string[]> = {
     'core/blob',
     'core/store',
     'core/connector',
+    'core/action',
   ],
   'core/project': [
     'core/json',
@@ -47,12 +50,16 @@ const ALLOWED: Record<string, readonly string[]> = {
     'core/blob',
     'core/store',
     'core/connector',
+    'core/action',
     'core/runtime',
     'core/project',
   ],
-  connectors: ['core'],
-  server: ['core', 'connectors'],
-  plugwork: ['core', 'connectors', 'server'],
+  'test-services': [],
+  connections: ['core'],
+  connectors: ['core', 'connections'],
+  sdk: ['core', 'connections'],
+  server: ['core', 'connections', 'connectors', 'sdk'],
+  plugwork: ['core', 'connections', 'connectors', 'sdk', 'server'],
 }
 /** Published entries of core may gather from everywhere inside; `index` only from the pure areas. */
 const PURE = new Set(['core/json', 'core/error', 'core/expression', 'core/flow', 'core/engine'])
@@ -110,7 +117,9 @@ test('areas import only what the table allows', () => {
     }
     const target = resolved(edge)
     if (target === null) {
-      const match = /^@plugwork\/(core|connectors|server)(?:\/|$)/.exec(edge.to) ?? /^(plugwork)(?:\/|$)/.exec(edge.to)
+      const match =
+        /^@plugwork\/(core|connections|connectors|sdk|server|test-services)(?:\/|$)/.exec(edge.to) ??
+        /^(plugwork)(?:\/|$)/.exec(edge.to)
       const to = match?.[1]
       if (to && to !== area && !allowed.includes(to)) wrong.push(`${edge.from} imports ${edge.to}`)
       if (to && area.startsWith('core/')) wrong.push(`${edge.from} imports ${edge.to}: use a relative path inside core`)

@@ -42,6 +42,7 @@ export function packAll(out: string): Map<string, string> {
     const source = join(root, 'packages', folder)
     const target = join(out, folder)
     const manifest = JSON.parse(readFileSync(join(source, 'package.json'), 'utf8')) as Manifest
+    if (manifest['private'] === true) continue
     cpSync(join(staging, folder, 'src'), join(target, 'dist'), { recursive: true })
     for (const extra of ['bin', 'templates', 'README.md']) {
       if (existsSync(join(source, extra))) cpSync(join(source, extra), join(target, extra), { recursive: true })

@@ -7,6 +7,9 @@ import type { z } from 'zod'
 import type { Cancellation, Egress } from '../egress/egress.ts'
 import type { LogLine } from '../engine/event.ts'
 import type { Json } from '../json.ts'
+import type { AuthMethod } from './auth.ts'
+import type { CredentialSource } from './credential.ts'
+import type { Trigger, WebhookSource } from './trigger.ts'
 
 export type Effect = 'read' | 'write' | 'destructive'
 
@@ -24,6 +27,8 @@ export interface ConnectContext {
   /** Folder against which relative paths in a config are resolved; configs never reach outside it. */
   readonly directory: string
   readonly signal: AbortSignal
+  /** Set for a stored connection whose auth method makes its tokens (OAuth 2, JWT); its config has no secret then. */
+  readonly credentials?: CredentialSource
   log(level: LogLine['level'], message: string, data?: Json): void
 }
 
@@ -51,6 +56,13 @@ export interface Action<Client = unknown, Input extends z.ZodType = z.ZodType, O
   readonly connectionOptional?: boolean
   /** YAML of one step that uses it, for the reference page. */
   readonly example?: string
+  /** How long an answer may be served again to the same connection; a duration such as `30s`. Reads only. Default: never. */
+  readonly cache?: string
+  /** How a list goes on: `items` names the output that holds them, `next` makes the input of the next page. */
+  readonly pages?: {
+    readonly items: string
+    next(input: z.output<Input>, output: z.output<Output>): z.input<Input> | null
+  }
   run(context: ActionContext<Client>, input: z.output<Input>): Promise<z.input<Output>>
   /** Finds the result of an earlier attempt with the same key; null: it did not happen. */
   lookup?(context: ActionContext<Client>, input: z.output<Input>): Promise<z.input<Output> | null>
@@ -74,6 +86,13 @@ export interface ConnectorSpec<Config extends z.ZodObject, Client, Handle = Clie
   readonly sqlDialect?: 'sqlite' | 'postgres' | 'mysql'
   /** Markdown for the reference page, under the description: what a user must know beside the tables. */
   readonly notes?: string
+  /** Ways to authenticate by name; the first is the default. Left out: the config says all (a database), or there are none. */
+  readonly auth?: { readonly [name: string]: AuthMethod }
+  /** Calls that the service allows, per connection: a token bucket of `burst` that gains `requests` each `per`. */
+  readonly limits?: { readonly requests: number; readonly per: string; readonly burst?: number }
+  /** Events that the service sends by itself. */
+  readonly triggers?: { readonly [name: string]: Trigger }
+  readonly webhooks?: WebhookSource
   /** Packages that the connector loads lazily; empty when it needs none. */
   readonly packages?: readonly PackageNeed[]
   /** Opens the client (a pool, a handle). Called once per connection, lazily. Throws with a message that names the field. */
