@@ -10,6 +10,7 @@ const root = import.meta.dirname
 const ALLOWED: Record<string, readonly string[]> = {
   'core/json': [],
   'core/error': ['core/json'],
+  'core/clock': [],
   'core/expression': ['core/json'],
   'core/flow': ['core/json', 'core/error', 'core/expression'],
   'core/engine': ['core/json', 'core/error', 'core/expression', 'core/flow'],
@@ -18,10 +19,11 @@ const ALLOWED: Record<string, readonly string[]> = {
   'core/store': ['core/json', 'core/error', 'core/engine', 'core/blob'],
   'core/connector': ['core/json', 'core/error', 'core/flow', 'core/engine', 'core/egress'],
   'core/api': ['core/json', 'core/error', 'core/flow', 'core/egress', 'core/connector'],
-  'core/action': ['core/json', 'core/error', 'core/flow', 'core/engine', 'core/egress', 'core/connector'],
+  'core/action': ['core/json', 'core/error', 'core/clock', 'core/flow', 'core/engine', 'core/egress', 'core/connector'],
   'core/runtime': [
     'core/json',
     'core/error',
+    'core/clock',
     'core/expression',
     'core/flow',
     'core/engine',
@@ -34,6 +36,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   'core/project': [
     'core/json',
     'core/error',
+    'core/clock',
     'core/expression',
     'core/flow',
     'core/engine',
@@ -43,6 +46,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   'core/testing': [
     'core/json',
     'core/error',
+    'core/clock',
     'core/expression',
     'core/flow',
     'core/engine',

@@ -21,7 +21,6 @@ export { renderReference } from './connector/reference.ts'
 export { createEgress, DEFAULT_POLICY, type EgressOptions } from './egress/guarded-egress.ts'
 export type { Cancellation, Egress, EgressPolicy, EgressRequest, EgressResponse } from './egress/egress.ts'
 export type {
-  Clock,
   ControlOutcome,
   Definitions,
   ReplayRequest,
@@ -67,5 +66,5 @@ export { ERRORS as EGRESS_ERRORS } from './egress/errors.ts'
 export { ERRORS as PROJECT_ERRORS } from './project/errors.ts'
 export { ERRORS as RUNTIME_ERRORS } from './runtime/errors.ts'
 export { ERRORS as STORE_ERRORS } from './store/errors.ts'
-export { systemClock } from './runtime/clock.ts'
+export { systemClock, type Clock } from './clock.ts'
 export { createRuntime } from './runtime/create-runtime.ts'

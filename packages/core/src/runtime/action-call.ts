@@ -6,7 +6,7 @@ import type { LogLine } from '../engine/event.ts'
 import { PlugworkError } from '../error.ts'
 import type { Json } from '../json.ts'
 import type { Attempt } from './attempt.ts'
-import { toJsonValue, type JsonValue } from './json-value.ts'
+import { toJsonValue, type JsonValue } from '../action/json-value.ts'
 
 export interface ActionCall {
   readonly attempt: Attempt

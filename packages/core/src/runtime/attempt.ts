@@ -10,9 +10,9 @@ import type { Cancellation } from '../egress/egress.ts'
 import type { Json } from '../json.ts'
 import type { ConnectionLease, ConnectionRequest } from './connections.ts'
 import { toErrorInfo } from './error-info.ts'
-import { toJsonValue } from './json-value.ts'
+import { toJsonValue } from '../action/json-value.ts'
 import { redactorOf } from './redact.ts'
-import type { Clock } from './runtime.ts'
+import type { Clock } from '../clock.ts'
 
 /** Log lines and characters that one attempt may leave in the journal. */
 const MAX_LOG_LINES = 200

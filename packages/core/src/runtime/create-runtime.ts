@@ -1,5 +1,5 @@
 import { PlugworkError } from '../error.ts'
-import { systemClock } from './clock.ts'
+import { systemClock } from '../clock.ts'
 import { Connections } from './connections.ts'
 import { Control } from './control.ts'
 import { Effects } from './effects.ts'
@@ -26,10 +26,11 @@ const EVICT_MS = 5_000
 
 /** Makes the runtime of a process on a store that it owns. Nothing happens before `open`. */
 export function createRuntime(options: RuntimeOptions): Runtime {
-  const { store, blobs, egress, connectors, definitions, key } = options
+  const { store, blobs, egress, connectors, definitions } = options
+  const keys = options.key instanceof KeyRing ? options.key : singleKey(options.key)
   const clock = options.clock ?? systemClock
   const log = options.log.bind(options)
-  const secrets = new Secrets(definitions, key)
+  const secrets = new Secrets(definitions, keys)
   const connections = new Connections({ connectors, definitions, secrets, egress, clock, log })
   const { intercept } = options
   const effects = new Effects({ definitions, connections, secrets, egress, clock, ...(intercept && { intercept }) })
@@ -38,7 +39,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   const { baseUrl } = options
   const factory = {
     ids: new Ids(),
-    key,
+    keys,
     baseUrl: typeof baseUrl === 'string' ? () => baseUrl : baseUrl,
     version: options.version,
     definitions,

@@ -13,9 +13,10 @@ import { checkActionInput, lookUpAction, runAction, type ActionCall } from './ac
 import { Attempt, type AttemptCommand, type AttemptHost, type EffectCommand, type LookupCommand } from './attempt.ts'
 import type { Connections } from './connections.ts'
 import { ERRORS } from './errors.ts'
-import { toJsonValue, type JsonValue } from './json-value.ts'
+import { toJsonValue, type JsonValue } from '../action/json-value.ts'
 import { checkSize } from './offload.ts'
-import type { Clock, Definitions, InterceptedCall, RuntimeOptions } from './runtime.ts'
+import type { Clock } from '../clock.ts'
+import type { Definitions, InterceptedCall, RuntimeOptions } from './runtime.ts'
 import type { ResolvedValue, Secrets } from './secrets.ts'
 import { AttemptContext, unknownConnection } from './task-context.ts'
 

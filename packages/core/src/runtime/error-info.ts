@@ -1,6 +1,6 @@
 import type { ErrorInfo } from '../error.ts'
 import type { Json } from '../json.ts'
-import { toJsonValue } from './json-value.ts'
+import { toJsonValue } from '../action/json-value.ts'
 
 /** Characters of a message that are kept. */
 const MAX_MESSAGE = 8_192

@@ -4,7 +4,8 @@ import type { Value } from '../expression/value.ts'
 import type { Plan } from '../flow/plan.ts'
 import type { JsonObject } from '../json.ts'
 import type { Store } from '../store/store.ts'
-import type { Clock, Definitions } from './runtime.ts'
+import type { Clock } from '../clock.ts'
+import type { Definitions } from './runtime.ts'
 import { compileOutsideTemplate, type IsSet, type OutsideTemplate, type TemplateNames } from './templates.ts'
 
 /** Programs that are kept ready; the ones used longest ago leave first. */

@@ -1,7 +1,8 @@
 /** Deleting ended runs whose time has come, with everything below them and what only they referred to. */
 import type { BlobStore } from '../blob/blob-store.ts'
 import type { Store } from '../store/store.ts'
-import type { Clock, Definitions } from './runtime.ts'
+import type { Clock } from '../clock.ts'
+import type { Definitions } from './runtime.ts'
 
 /** Runs that one call of the store deletes. */
 const PAGE = 500

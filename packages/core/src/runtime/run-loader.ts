@@ -14,7 +14,7 @@ import type { Programs } from './programs.ts'
 import { RunHeldError, resumeRun, reviveRun } from './recovery.ts'
 import type { RunActor } from './run-actor.ts'
 import type { RunShell } from './run-shell.ts'
-import type { Clock } from './runtime.ts'
+import type { Clock } from '../clock.ts'
 
 /** Pauses after loads that failed: the first, and the longest that doubling it comes to. */
 const RETRY_MS = 1_000

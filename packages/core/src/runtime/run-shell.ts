@@ -8,7 +8,7 @@ import type { Batch } from './batch.ts'
 import type { Effects } from './effects.ts'
 import type { Observers } from './observers.ts'
 import type { RunActor } from './run-actor.ts'
-import type { Clock } from './runtime.ts'
+import type { Clock } from '../clock.ts'
 
 export type StartChild = Extract<Command, { type: 'start_child' }>
 

@@ -4,6 +4,7 @@
  * in store, clock and the actions given.
  */
 import type { BlobStore } from '../blob/blob-store.ts'
+import type { Clock } from '../clock.ts'
 import type { Connector } from '../connector/connector.ts'
 import type { Egress } from '../egress/egress.ts'
 import type { LogLine } from '../engine/event.ts'
@@ -12,13 +13,6 @@ import type { ErrorInfo } from '../error.ts'
 import type { Plan } from '../flow/plan.ts'
 import type { Json, JsonObject } from '../json.ts'
 import type { RunRow, RunStatus, Store } from '../store/store.ts'
-
-/** Time and randomness, injected so that tests can own them. */
-export interface Clock {
-  now(): number
-  /** Calls back at or after `at` (epoch ms); the returned function cancels. */
-  at(at: number, callback: () => void): () => void
-}
 
 /** Where the runtime finds what a flow names. Answers may change between calls (hot reload); a started step keeps what it got. */
 export interface Definitions {
@@ -74,8 +68,8 @@ export interface RuntimeOptions {
   readonly egress: Egress
   readonly connectors: readonly Connector[]
   readonly definitions: Definitions
-  /** 32 bytes; seals inputs of `type: secret`. */
-  readonly key: Uint8Array
+  /** Seals inputs of `type: secret`: the installation's ring, or one key of 32 bytes. */
+  readonly key: KeyRing | Uint8Array
   readonly clock?: Clock
   /** Runs worked on at once; further ones are queued. Default 1,000. */
   readonly maxActive?: number

@@ -1,4 +1,4 @@
-import type { Clock } from './runtime.ts'
+import type { Clock } from '../clock.ts'
 
 /** The one timer for all parked runs: it stands at the earliest time at which one of them has to be looked at. */
 export class WakeTimer {

@@ -24,7 +24,7 @@ import type { RunActor } from './run-actor.ts'
 import type { RunFactory } from './run-facts.ts'
 import { RunLoader, type LoaderHost, type WakeReason } from './run-loader.ts'
 import type { RunShell, StartChild } from './run-shell.ts'
-import type { Clock } from './runtime.ts'
+import type { Clock } from '../clock.ts'
 import { endSummary } from './summary.ts'
 import { WakeTimer } from './wake-timer.ts'
 

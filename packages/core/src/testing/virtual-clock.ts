@@ -3,7 +3,7 @@
  * order in which they were set, and between two of them the event loop turns, so that what a timer starts can set
  * further timers before time goes on.
  */
-import type { Clock } from '../runtime/runtime.ts'
+import type { Clock } from '../clock.ts'
 
 interface Timer {
   readonly at: number

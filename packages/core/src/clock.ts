@@ -1,4 +1,9 @@
-import type { Clock } from './runtime.ts'
+/** Time, injected so that tests can own it. */
+export interface Clock {
+  now(): number
+  /** Calls back at or after `at` (epoch ms); the returned function cancels. */
+  at(at: number, callback: () => void): () => void
+}
 
 /** Longest delay that `setTimeout` takes; later ones are reached in stages. */
 const LONGEST_DELAY_MS = 2 ** 31 - 1
