@@ -62,7 +62,7 @@ export async function openEngine({ settings, socket }: EngineOptions): Promise<E
         egress,
         connectors,
         definitions,
-        key: keys.key,
+        key: keys.ring,
         maxActive: settings.concurrency,
         version,
         ...options,

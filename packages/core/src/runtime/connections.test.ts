@@ -9,6 +9,7 @@ import { SecretText } from '../expression/value.ts'
 import { VirtualClock } from '../testing/virtual-clock.ts'
 import { Connections, type ConnectionRequest } from './connections.ts'
 import type { Definitions } from './runtime.ts'
+import { singleKey } from './key-ring.ts'
 import { Secrets } from './secrets.ts'
 
 interface Client {
@@ -77,7 +78,7 @@ function workshop(over: Partial<Connector> = {}) {
   const connections = new Connections({
     connectors: [connector],
     definitions,
-    secrets: new Secrets(definitions, new Uint8Array(32)),
+    secrets: new Secrets(definitions, singleKey(new Uint8Array(32))),
     egress,
     clock,
     log: (_, message) => void logs.push(message),

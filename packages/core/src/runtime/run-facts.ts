@@ -10,6 +10,7 @@ import type { Ids } from './ids.ts'
 import { keyNames, type LoadedFlow } from './programs.ts'
 import type { RunIdentity } from './run-actor.ts'
 import type { Definitions } from './runtime.ts'
+import type { KeyRing } from './key-ring.ts'
 import { seal } from './seal.ts'
 
 /** The facts of a run as they are stored: `NewRun.facts`. */
@@ -54,7 +55,7 @@ export interface NewRunOptions {
 
 export interface RunFactory {
   readonly ids: Ids
-  readonly key: Uint8Array
+  readonly keys: KeyRing
   readonly baseUrl: () => string
   readonly version: string
   readonly definitions: Definitions
@@ -68,7 +69,7 @@ export function newRun(factory: RunFactory, options: NewRunOptions): NewRun {
   const { tenant, loaded, trigger, parent, now } = options
   const { plan } = loaded
   const id = factory.ids.runId(now)
-  const { inputs, secrets } = sealInputs(factory.key, { tenant, runId: id, plan, inputs: options.inputs })
+  const { inputs, secrets } = sealInputs(factory.keys, { tenant, runId: id, plan, inputs: options.inputs })
   const key = concurrencyKey(loaded, inputs, trigger, now)
   const shared = key !== null && parent?.keys.includes(key) === true
   const settings = plan.settings.concurrency
@@ -178,14 +179,14 @@ interface SealOptions {
 
 /** Inputs as they are stored: those of `type: secret` only encrypted. */
 function sealInputs(
-  key: Uint8Array,
+  keys: KeyRing,
   { tenant, runId, plan, inputs }: SealOptions,
 ): { readonly inputs: JsonObject; readonly secrets: SecretParts | null } {
   const sealed: { [name: string]: Value } = { ...inputs }
   for (const input of plan.inputs) {
     const value = sealed[input.name]
     if (!input.secret || typeof value !== 'string') continue
-    const name = seal(key, { tenant, runId, input: input.name }, value)
+    const name = seal(keys, { tenant, runId, input: input.name }, value)
     sealed[input.name] = new SecretText([{ source: 'sealed', name }])
   }
   const { json, secrets } = takeOutSecrets(sealed)

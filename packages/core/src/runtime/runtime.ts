@@ -13,6 +13,7 @@ import type { ErrorInfo } from '../error.ts'
 import type { Plan } from '../flow/plan.ts'
 import type { Json, JsonObject } from '../json.ts'
 import type { RunRow, RunStatus, Store } from '../store/store.ts'
+import type { KeyRing } from './key-ring.ts'
 
 /** Where the runtime finds what a flow names. Answers may change between calls (hot reload); a started step keeps what it got. */
 export interface Definitions {

@@ -1,6 +1,7 @@
 import type { Json } from '../json.ts'
 import { PlugworkError } from '../error.ts'
 import { SecretText, type SecretReference, type Value } from '../expression/value.ts'
+import type { KeyRing } from './key-ring.ts'
 import type { Definitions } from './runtime.ts'
 import { unseal } from './seal.ts'
 
@@ -21,11 +22,11 @@ const NONE: readonly string[] = []
 /** Fills in secret texts, at each attempt anew: a rotated secret reaches the next attempt, and none is kept. */
 export class Secrets {
   readonly #definitions: Definitions
-  readonly #key: Uint8Array
+  readonly #keys: KeyRing
 
-  constructor(definitions: Definitions, key: Uint8Array) {
+  constructor(definitions: Definitions, keys: KeyRing) {
     this.#definitions = definitions
-    this.#key = key
+    this.#keys = keys
   }
 
   /**
@@ -69,7 +70,7 @@ export class Secrets {
         )
       }
       case 'sealed':
-        return unseal(this.#key, owner.tenant, name)
+        return unseal(this.#keys, owner.tenant, name)
     }
   }
 }
