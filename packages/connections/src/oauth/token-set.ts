@@ -1,9 +1,9 @@
 /**
- * The line between the OAuth protocol (this folder) and stored connections: what a token endpoint gave, and the two calls
+ * The line between the OAuth protocol (this folder) and stored connections: what a token endpoint gave, and the calls
  * that the refresh of a stored connection needs. Nothing here knows a store, nothing there knows HTTP.
  */
 import type { Json } from '@plugwork/core'
-import type { OAuth2Auth } from '@plugwork/core/node'
+import type { JwtAuth, OAuth2Auth } from '@plugwork/core/node'
 
 /** What a provider gave, normalised. Secrets: never logged, never in an error. */
 export interface TokenSet {
@@ -34,6 +34,16 @@ export interface RefreshTokenRequest {
   readonly signal: AbortSignal
 }
 
+export interface ObtainTokenRequest {
+  readonly auth: OAuth2Auth | JwtAuth
+  /** Null for `kind: 'jwt'`. */
+  readonly client: OAuthClient | null
+  readonly settings: { readonly [name: string]: string }
+  /** Config fields of the connection, secret ones included: keys and claims of assertions are among them. */
+  readonly fields: { readonly [name: string]: string }
+  readonly signal: AbortSignal
+}
+
 export interface RevokeTokenRequest {
   readonly auth: OAuth2Auth
   readonly client: OAuthClient
@@ -50,6 +60,8 @@ export interface RevokeTokenRequest {
  */
 export interface OAuthTokens {
   refresh(request: RefreshTokenRequest): Promise<TokenSet>
+  /** A token that needs no person: `client_credentials`, `jwt_bearer`, and the JWTs that we sign. */
+  obtain(request: ObtainTokenRequest): Promise<TokenSet>
   /** Does nothing where the provider has no revocation (`auth.revocationUrl`). */
   revoke(request: RevokeTokenRequest): Promise<void>
 }
