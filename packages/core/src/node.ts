@@ -1,4 +1,29 @@
 /** `@plugwork/core/node`: what the core has that needs Node. */
+export {
+  API_BASE_URL,
+  createApiClient,
+  type ApiClient,
+  type ApiClientOptions,
+  type ApiRequest,
+  type ApiResult,
+  type QueryValue,
+} from './api/api-client.ts'
+export type { ApiContent, ApiFile } from './api/api-body.ts'
+export { commonRefusal, type ApiErrorKind, type Refusal } from './api/api-error.ts'
+export { path, type ApiPath } from './api/api-path.ts'
+export { staticCredential } from './api/authorize.ts'
+export { cursorPages, nextLink, offsetPages } from './api/pages.ts'
+export {
+  firstOf,
+  fixedPause,
+  githubLimit,
+  pauseInBody,
+  rateLimitReset,
+  retryAfter,
+  type ApiReply,
+  type RateLimit,
+} from './api/rate-limit.ts'
+export { ERRORS as API_ERRORS } from './api/errors.ts'
 export type { BlobStore } from './blob/blob-store.ts'
 export { createFileBlobStore } from './blob/file-blob-store.ts'
 export { createMemoryBlobStore } from './blob/memory-blob-store.ts'
