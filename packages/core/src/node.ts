@@ -30,7 +30,15 @@ export { createMemoryBlobStore } from './blob/memory-blob-store.ts'
 export { ERRORS as BLOB_ERRORS } from './blob/errors.ts'
 export type { Action, ActionContext, Connector, ConnectorSpec, ConnectContext } from './connector/connector.ts'
 export type { Effect, Idempotency, PackageNeed } from './connector/connector.ts'
-export type { AuthMethod, JwtAuth, OAuth2Auth, SendCredential, StaticAuth } from './connector/auth.ts'
+export type {
+  AuthMethod,
+  ConnectionParameter,
+  JwtAuth,
+  JwtSigning,
+  OAuth2Auth,
+  SendCredential,
+  StaticAuth,
+} from './connector/auth.ts'
 export type { Credential, CredentialSource } from './connector/credential.ts'
 export type { ServiceEvent, ServiceRequest, Trigger, WebhookSource } from './connector/trigger.ts'
 export {
