@@ -1,9 +1,10 @@
 /** `@plugwork/connectors`: the connectors that come with Plugwork. */
 import type { Connector } from '@plugwork/core/node'
+import { file } from './file/file.ts'
 import { http } from './http/http.ts'
 import { sqlite } from './sqlite/sqlite.ts'
 
-export { http, sqlite }
+export { file, http, sqlite }
 
 /** Every connector of this package, for a runtime. */
-export const builtinConnectors: readonly Connector[] = [http, sqlite]
+export const builtinConnectors: readonly Connector[] = [file, http, sqlite]
