@@ -18,7 +18,8 @@ const LOCAL = ['server/src/control/client.ts']
 
 test('no other source of the product opens HTTP connections', () => {
   const files = globSync('*/src/**/*.ts', { cwd: PACKAGES }).filter(
-    (file) => !/\.test\.ts$|\/(?:testing|fixtures)\//.test(file) && !file.startsWith('core/src/egress/'),
+    (file) =>
+      !/\.test\.ts$|\/(?:testing|fixtures)\/|^test-services\//.test(file) && !file.startsWith('core/src/egress/'),
   )
   expect(files.length).toBeGreaterThan(100)
   const found = files.filter((file) => {
