@@ -52,7 +52,14 @@ export {
 export { describeConnector } from './connector/describe-connector.ts'
 export { renderReference } from './connector/reference.ts'
 export { createEgress, DEFAULT_POLICY, type EgressOptions } from './egress/guarded-egress.ts'
-export type { Cancellation, Egress, EgressPolicy, EgressRequest, EgressResponse } from './egress/egress.ts'
+export type {
+  Cancellation,
+  Egress,
+  EgressConnect,
+  EgressPolicy,
+  EgressRequest,
+  EgressResponse,
+} from './egress/egress.ts'
 export type {
   ControlOutcome,
   Definitions,

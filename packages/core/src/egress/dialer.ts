@@ -6,13 +6,15 @@ import { createRequire } from 'node:module'
 import type { LookupFunction } from 'node:net'
 import type { Agent, buildConnector, Dispatcher, Pool } from 'undici'
 import type { AllowList } from './allow-list.ts'
-import { createGate, type Resolve } from './gate.ts'
+import { createGate, type Gate, type Resolve } from './gate.ts'
 
 const CONNECT_TIMEOUT_MS = 10_000
 const MAX_CONNECTIONS_PER_ORIGIN = 256
 const MAX_HEADER_BYTES = 64 * 1024
 
 export interface Dialer {
+  /** For sockets that others open. */
+  readonly check: Gate['check']
   dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void
   close(): Promise<void>
 }
@@ -28,6 +30,7 @@ export function createDialer(allow: readonly AllowList[], resolve: Resolve): Dia
   const gate = createGate(allow, resolve)
   let agent: Agent | null = null
   return {
+    check: gate.check,
     dispatch(options, handler) {
       agent ??= createAgent(loadUndici(), gate.check)
       agent.dispatch(options, handler)
@@ -52,7 +55,7 @@ function loadUndici(): Undici {
   }
 }
 
-function createAgent(undici: Undici, check: ReturnType<typeof createGate>['check']): Agent {
+function createAgent(undici: Undici, check: Gate['check']): Agent {
   return new undici.Agent({
     factory: (origin, options) =>
       new undici.Pool(origin, { ...(options as Pool.Options), connect: connector(undici, check) }),
@@ -65,7 +68,7 @@ function createAgent(undici: Undici, check: ReturnType<typeof createGate>['check
   })
 }
 
-function connector(undici: Undici, check: ReturnType<typeof createGate>['check']): buildConnector.connector {
+function connector(undici: Undici, check: Gate['check']): buildConnector.connector {
   return (options, callback) => {
     const port = Number(options.port) || (options.protocol === 'https:' ? 443 : 80)
     check(options.hostname, port).then(

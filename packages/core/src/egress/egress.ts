@@ -1,5 +1,7 @@
+import type { Socket } from 'node:net'
+
 /**
- * The one way out. Every outbound HTTP request of the product goes through an `Egress`: addresses are resolved once,
+ * The one way out. Every outbound connection of the product goes through an `Egress`: addresses are resolved once,
  * checked and pinned; private ranges are denied unless allowed; redirects are checked again; sizes and times are bounded.
  */
 export interface EgressPolicy {
@@ -49,10 +51,26 @@ export interface EgressResponse {
   readonly url: string
 }
 
+export interface EgressConnect {
+  /** Name or address, without port. */
+  readonly host: string
+  readonly port: number
+  /** How long resolving and opening may take. Default 10 s. */
+  readonly timeoutMs?: number
+  readonly signal?: AbortSignal
+}
+
 export interface Egress {
   request(request: EgressRequest): Promise<EgressResponse>
   /** WHATWG `fetch` over the same guard, for task authors (`ctx.fetch`) and vendors' clients. */
   readonly fetch: typeof globalThis.fetch
+  /**
+   * An open TCP socket to a server that speaks no HTTP (a database, SSH, mail), under the same rules: resolved once,
+   * checked, pinned; private addresses are denied unless allowed. For TLS pass it to `tls.connect({ socket, servername })`.
+   * The socket is the caller's from then on, and has no listeners; closing the egress destroys it. Rejects with
+   * `egress_denied`, `egress_dns`, `egress_connect`, `egress_timeout`, `egress_url`, `egress_closed`, or the signal's reason.
+   */
+  connect(request: EgressConnect): Promise<Socket>
   /**
    * The same dialer under a narrower policy: what it allows must be allowed here too. Cheap, shares the connections;
    * closing it does nothing.

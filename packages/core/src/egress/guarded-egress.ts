@@ -1,4 +1,6 @@
+import type { Socket } from 'node:net'
 import { compileAllowList, type AllowList } from './allow-list.ts'
+import { openSocket } from './connect.ts'
 import { createDialer, type Dialer } from './dialer.ts'
 import type { Egress, EgressPolicy, EgressRequest, EgressResponse } from './egress.ts'
 import { egressError } from './errors.ts'
@@ -25,6 +27,8 @@ export interface EgressOptions {
 interface Shared {
   readonly resolve: Resolve
   readonly dialers: Map<string, Dialer>
+  /** What `connect` opened. */
+  readonly sockets: Set<Socket>
   closed: boolean
 }
 
@@ -33,12 +37,18 @@ interface Shared {
  * with the codes of `egress/errors.ts`.
  */
 export function createEgress(policy: Partial<EgressPolicy> = {}, options: EgressOptions = {}): Egress {
-  const shared: Shared = { resolve: options.resolve ?? systemResolve, dialers: new Map(), closed: false }
+  const shared: Shared = {
+    resolve: options.resolve ?? systemResolve,
+    dialers: new Map(),
+    sockets: new Set(),
+    closed: false,
+  }
   const egress = guarded({ ...DEFAULT_POLICY, ...policy }, { shared, allow: [], only: [] })
   return {
     ...egress,
     async close() {
       shared.closed = true
+      for (const socket of shared.sockets) socket.destroy()
       await Promise.all([...shared.dialers.values()].map((dialer) => dialer.close()))
     },
   }
@@ -93,6 +103,7 @@ function within(policy: EgressPolicy, scope: Outer): Egress {
       })
     },
     fetch: createFetch(way, limits),
+    connect: (request) => openSocket({ ...way, maxTimeoutMs, sockets: shared.sockets, guard }, request),
     restrict(narrower) {
       const next: EgressPolicy = {
         allow: narrower.allow ?? policy.allow,

@@ -31,9 +31,10 @@ export function checkHost(url: URL, only: readonly AllowList[]): void {
     (list) => !list.hasHost(url.hostname, port) && !(address !== null && list.hasAddress(address, port)),
   )
   if (denying === undefined) return
+  const what = url.protocol === 'tcp:' ? `connection to ${url.host}` : `request to ${printableUrl(url)}`
   throw egressError(
     'egress_denied',
-    `The request to ${printableUrl(url)} was denied: ${url.host} is not among the hosts allowed here (${denying.entries.join(', ') || 'none'}). Add it to allow_hosts of the connection if it is intended.`,
+    `The ${what} was denied: ${url.host} is not among the hosts allowed here (${denying.entries.join(', ') || 'none'}). Add it to allow_hosts of the connection if it is intended.`,
     { data: { host: url.hostname, port } },
   )
 }
