@@ -6,6 +6,8 @@ export {
   type ContractCall,
   type ContractRunner,
 } from './connector/connector-contract.ts'
+export { describeLimitStore, type OpenedLimitStore } from './action/limit-store-contract.ts'
+export { describeActionCache, type OpenedCache } from './action/cache-contract.ts'
 export { describeStore, type OpenedStore, type TestFunctions } from './store/store-contract.ts'
 export { VirtualClock } from './testing/virtual-clock.ts'
 export { defineFlowTest, type FlowTest, type FlowTestCase, type FlowTestOptions } from './testing/define-flow-test.ts'

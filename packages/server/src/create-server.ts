@@ -12,6 +12,7 @@ import {
   CONNECTOR_ERRORS,
   EGRESS_ERRORS,
   PROJECT_ERRORS,
+  ACTION_ERRORS,
   RUNTIME_ERRORS,
   STORE_ERRORS,
   systemClock,
@@ -119,6 +120,7 @@ const DEFAULT_MAX_BODY_BYTES = 4 * 1024 * 1024
 /** Codes that an answer may carry, with their status. */
 const ERROR_TABLES: ErrorTables = [
   ERRORS,
+  ACTION_ERRORS,
   RUNTIME_ERRORS,
   STORE_ERRORS,
   PROJECT_ERRORS,

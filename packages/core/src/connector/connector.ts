@@ -43,6 +43,11 @@ export interface ActionContext<Client> {
   readonly idempotencyKey: string
   readonly attempt: number
   readonly tenant: string
+  /**
+   * The service says that calls are used up until then (epoch ms): later calls of this connection wait. For answers that
+   * succeeded; an error says it with `retryAfterMs` in its data.
+   */
+  rateLimited?(pause: { readonly until: number }): void
   log(level: LogLine['level'], message: string, data?: Json): void
 }
 

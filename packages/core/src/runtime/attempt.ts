@@ -6,10 +6,11 @@
 import { PlugworkError, type ErrorInfo } from '../error.ts'
 import type { LogLine, RunEvent } from '../engine/event.ts'
 import type { Command } from '../engine/command.ts'
-import type { Cancellation } from '../egress/egress.ts'
 import type { Json } from '../json.ts'
 import type { ConnectionLease, ConnectionRequest } from './connections.ts'
 import { toErrorInfo } from './error-info.ts'
+import type { ActionScope } from '../action/call.ts'
+import { retryAfterOf } from '../action/failure.ts'
 import { toJsonValue } from '../action/json-value.ts'
 import { redactorOf } from './redact.ts'
 import type { Clock } from '../clock.ts'
@@ -37,12 +38,15 @@ export interface AttemptHost {
 /** The part of a command that attempts and look-ups share. */
 export type AttemptCommand = EffectCommand | LookupCommand
 
-export class Attempt implements Cancellation {
+export class Attempt implements ActionScope {
   readonly host: AttemptHost
   readonly command: AttemptCommand
   readonly startedAt: number
   /** Hash or version of the code that runs, for the trace. */
   code: string | undefined
+  /** When its time limit ends; epoch ms. */
+  readonly deadline: number
+  timedOut = false
   readonly #clock: Clock
   readonly #onEnd: (attempt: Attempt) => void
   #ended = false
@@ -63,9 +67,22 @@ export class Attempt implements Cancellation {
     this.#onEnd = onEnd
     this.startedAt = clock.now()
     const timeoutMs = command.type === 'effect' ? command.timeoutMs : undefined
+    this.deadline = timeoutMs === undefined ? Infinity : this.startedAt + timeoutMs
     if (timeoutMs !== undefined) {
-      this.#cancelTimer = clock.at(this.startedAt + timeoutMs, () => this.#timeOut(timeoutMs))
+      this.#cancelTimer = clock.at(this.deadline, () => this.#timeOut(timeoutMs))
     }
+  }
+
+  get tenant(): string {
+    return this.host.tenant
+  }
+
+  get attempt(): number {
+    return this.command.attempt
+  }
+
+  get idempotencyKey(): string {
+    return this.command.idempotencyKey
   }
 
   get ended(): boolean {
@@ -170,7 +187,7 @@ export class Attempt implements Cancellation {
     if (this.#ended) return
     const redact = this.redact
     const info = toErrorInfo(thrown, { code: fallback, ...(redact === undefined ? {} : { redact }) })
-    this.failWith(info, final, retryAfter(thrown))
+    this.failWith(info, final, retryAfterOf(thrown))
   }
 
   failWith(error: ErrorInfo, final: boolean, retryAfterMs?: number): void {
@@ -213,6 +230,7 @@ export class Attempt implements Cancellation {
 
   #timeOut(timeoutMs: number): void {
     if (this.#ended) return
+    this.timedOut = true
     const message = `The attempt took longer than its timeout of ${timeoutMs} ms.`
     this.abort(message)
     this.failWith({ code: 'timeout', message, retryable: true }, false)
@@ -250,13 +268,3 @@ export class Attempt implements Cancellation {
 }
 
 const LIMIT_REACHED = 'Further log lines of this attempt are left out.'
-
-/** A pause that the error asks for (`Retry-After`), in milliseconds. */
-function retryAfter(thrown: unknown): number | undefined {
-  if (typeof thrown !== 'object' || thrown === null) return undefined
-  const { retryAfterMs, data } = thrown as { retryAfterMs?: unknown; data?: unknown }
-  if (typeof retryAfterMs === 'number' && retryAfterMs >= 0) return retryAfterMs
-  const inData =
-    typeof data === 'object' && data !== null ? (data as { retryAfterMs?: unknown }).retryAfterMs : undefined
-  return typeof inData === 'number' && inData >= 0 ? inData : undefined
-}

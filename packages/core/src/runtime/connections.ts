@@ -46,6 +46,8 @@ export interface ConnectionRequest {
 /** One use of a connection; `release` ends it. */
 export interface ConnectionLease {
   readonly connector: Connector
+  /** Names the connection with its settings. */
+  readonly key: string
   readonly name: string
   /** What the connector's `acquire` gave, or its client. */
   readonly handle: unknown
@@ -69,6 +71,14 @@ interface Rendered {
   readonly secrets: readonly string[]
   readonly key: string
   readonly readAt: number
+}
+
+/** A connection whose settings are known; `key` names it with them. */
+export interface PreparedConnection {
+  readonly request: ConnectionRequest
+  readonly connector: Connector
+  readonly rendered: Rendered
+  readonly key: string
 }
 
 interface Opened {
@@ -110,6 +120,15 @@ export class Connections {
 
   /** Opens the connection where that is needed and takes a handle. Throws `connection_…` and `connector_unknown`. */
   async use(request: ConnectionRequest, cancellation: Cancellation): Promise<ConnectionLease> {
+    const prepared = this.prepare(request)
+    return this.take(prepared instanceof Promise ? await prepared : prepared, cancellation)
+  }
+
+  /**
+   * Finds out which connection is meant, settings included, without opening it. At once for one that was used lately.
+   * Throws `connector_unknown`, `connection_config_invalid` and what its secrets fail with.
+   */
+  prepare(request: ConnectionRequest): PreparedConnection | Promise<PreparedConnection> {
     const connector = this.#connectors.get(request.type)
     if (connector === undefined) {
       throw new PlugworkError(
@@ -118,7 +137,15 @@ export class Connections {
           'connector here. Install it, or correct the type.',
       )
     }
-    const rendered = await this.#render(request, connector)
+    const rendered = this.#render(request, connector)
+    if (rendered instanceof Promise)
+      return rendered.then((late) => ({ request, connector, rendered: late, key: late.key }))
+    return { request, connector, rendered, key: rendered.key }
+  }
+
+  /** Opens it where that is needed and takes a handle. Throws `connection_…`. */
+  async take(prepared: PreparedConnection, cancellation: Cancellation): Promise<ConnectionLease> {
+    const { request, connector, rendered } = prepared
     const opened = this.#healthy(rendered.key) ?? (await this.#open(request, connector, rendered))
     opened.users++
     try {
@@ -149,11 +176,19 @@ export class Connections {
     return this.#opened.size + this.#retired.size
   }
 
-  async #render(request: ConnectionRequest, connector: Connector): Promise<Rendered> {
+  #render(request: ConnectionRequest, connector: Connector): Rendered | Promise<Rendered> {
     const at = `${request.tenant}\0${request.flow}\0${request.hash}\0${request.name}`
     const now = this.#options.clock.now()
     const known = this.#rendered.get(at)
     if (known !== undefined && now - known.readAt < CONFIG_MS) return known
+    return this.#renderAnew(request, connector, { at, now, known })
+  }
+
+  async #renderAnew(
+    request: ConnectionRequest,
+    connector: Connector,
+    { at, now, known }: { readonly at: string; readonly now: number; readonly known: Rendered | undefined },
+  ): Promise<Rendered> {
     const isSet: IsSet = (name) => this.#options.definitions.env(request.tenant, request.flow, name) !== null
     const resolved = await this.#options.secrets.resolve(request.config(isSet), request)
     const parsed = connector.config.safeParse(resolved.value)
@@ -309,6 +344,7 @@ export class Connections {
     let released = false
     return {
       connector: opened.connector,
+      key: opened.key,
       name,
       handle,
       secrets: opened.secrets,

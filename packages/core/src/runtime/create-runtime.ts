@@ -1,4 +1,5 @@
 import { PlugworkError } from '../error.ts'
+import { createExecutor } from '../action/executor.ts'
 import { systemClock } from '../clock.ts'
 import { Connections } from './connections.ts'
 import { Control } from './control.ts'
@@ -34,7 +35,16 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   const secrets = new Secrets(definitions, keys)
   const connections = new Connections({ connectors, definitions, secrets, egress, clock, log })
   const { intercept } = options
-  const effects = new Effects({ definitions, connections, secrets, egress, clock, ...(intercept && { intercept }) })
+  const executor = options.executor ?? createExecutor({ clock, log })
+  const effects = new Effects({
+    definitions,
+    connections,
+    secrets,
+    egress,
+    executor,
+    clock,
+    ...(intercept && { intercept }),
+  })
   const programs = new Programs(store, definitions, clock)
   const inputs = new InputChecker()
   const { baseUrl } = options

@@ -9,9 +9,11 @@ import type { Egress } from '../egress/egress.ts'
 import { PlugworkError } from '../error.ts'
 import type { ActionNode, TaskNode } from '../flow/plan.ts'
 import type { Json, JsonObject } from '../json.ts'
-import { checkActionInput, lookUpAction, runAction, type ActionCall } from './action-call.ts'
+import { ERRORS as ACTION_ERRORS } from '../action/errors.ts'
+import type { Executor } from '../action/executor.ts'
+import type { ConnectionUse, GuardedCall } from '../action/guard.ts'
 import { Attempt, type AttemptCommand, type AttemptHost, type EffectCommand, type LookupCommand } from './attempt.ts'
-import type { Connections } from './connections.ts'
+import type { Connections, PreparedConnection } from './connections.ts'
 import { ERRORS } from './errors.ts'
 import { toJsonValue, type JsonValue } from '../action/json-value.ts'
 import { checkSize } from './offload.ts'
@@ -25,6 +27,7 @@ export interface EffectsOptions {
   readonly connections: Connections
   readonly secrets: Secrets
   readonly egress: Egress
+  readonly executor: Executor
   readonly clock: Clock
   readonly intercept?: RuntimeOptions['intercept']
 }
@@ -129,7 +132,7 @@ export class Effects {
       return
     }
     try {
-      const context = new AttemptContext(attempt, this.#options.connections, this.#options.egress)
+      const context = new AttemptContext(attempt, this.#options)
       const result = task.run(inputs, context)
       if (isPromiseLike(result)) {
         result.then(
@@ -156,15 +159,15 @@ export class Effects {
 
   async #runAction(attempt: Attempt, node: ActionNode, input: Json): Promise<void> {
     try {
-      const call = await this.#actionCall(attempt, node)
+      const given = this.#actionCall(attempt, node)
+      const call = given instanceof Promise ? await given : given
       if (call === null) return
-      const checked = checkActionInput(call, input)
       if (attempt.command.type === 'lookup') {
-        const found = await lookUpAction(call, checked)
+        const found = await this.#options.executor.lookUp(call, input)
         attempt.returned()
         attempt.lookedUp(found === undefined ? undefined : project(attempt, node, found.value))
       } else {
-        const output = await runAction(call, checked)
+        const output = await this.#options.executor.attempt(call, input)
         attempt.returned()
         this.#complete(attempt, node, output)
       }
@@ -173,7 +176,7 @@ export class Effects {
     }
   }
 
-  async #actionCall(attempt: Attempt, node: ActionNode): Promise<ActionCall | null> {
+  #actionCall(attempt: Attempt, node: ActionNode): GuardedCall | null | Promise<GuardedCall> {
     const { host } = attempt
     const connector = this.#options.connections.connector(node.connector)
     const action =
@@ -185,13 +188,16 @@ export class Effects {
       return null
     }
     attempt.code = `${connector.name}@${connector.version}`
-    const base = { attempt, connector, name: node.action, action, egress: this.#options.egress }
-    if (node.connection === undefined) return { ...base, handle: undefined, connection: '' }
+    const base = { scope: attempt, connector, name: node.action, action, egress: this.#options.egress }
+    if (node.connection === undefined) return { ...base, connection: null }
     const request = host.connection(node.connection)
     if (request === null) throw unknownConnection(host.flow, node.connection)
-    const lease = await this.#options.connections.use(request, attempt)
-    attempt.hold(lease)
-    return { ...base, handle: lease.handle, connection: lease.name }
+    const { connections } = this.#options
+    const prepared = connections.prepare(request)
+    if (!(prepared instanceof Promise)) {
+      return { ...base, connection: new StepConnection(connections, prepared, attempt) }
+    }
+    return prepared.then((late) => ({ ...base, connection: new StepConnection(connections, late, attempt) }))
   }
 
   async #intercepted(attempt: Attempt, intercept: NonNullable<RuntimeOptions['intercept']>): Promise<void> {
@@ -225,10 +231,35 @@ export class Effects {
   }
 }
 
-/** Errors of the runtime's own table that no repetition can cure; after some of them the effect has even happened. */
+/** The connection of a step: taken when its action really runs, given back when the attempt has returned. */
+class StepConnection implements ConnectionUse {
+  readonly key: string
+  readonly name: string
+  readonly #connections: Connections
+  readonly #prepared: PreparedConnection
+  readonly #attempt: Attempt
+
+  constructor(connections: Connections, prepared: PreparedConnection, attempt: Attempt) {
+    this.key = prepared.key
+    this.name = prepared.request.name
+    this.#connections = connections
+    this.#prepared = prepared
+    this.#attempt = attempt
+  }
+
+  async handle(): Promise<unknown> {
+    const lease = await this.#connections.take(this.#prepared, this.#attempt)
+    this.#attempt.hold(lease)
+    return lease.handle
+  }
+}
+
+/** Errors of the runtime's and the actions' own tables that no repetition can cure; after some of them the effect has even happened. */
 function isFinal(error: unknown): boolean {
-  if (!(error instanceof PlugworkError) || !Object.hasOwn(ERRORS, error.code)) return false
-  return !ERRORS[error.code as keyof typeof ERRORS].retryable
+  if (!(error instanceof PlugworkError)) return false
+  const { code } = error
+  if (Object.hasOwn(ERRORS, code)) return !ERRORS[code as keyof typeof ERRORS].retryable
+  return Object.hasOwn(ACTION_ERRORS, code) && !ACTION_ERRORS[code as keyof typeof ACTION_ERRORS].retryable
 }
 
 /** The outputs that the author listed, or everything. */

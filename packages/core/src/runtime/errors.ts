@@ -4,32 +4,11 @@ import type { ErrorSpec } from '../error.ts'
 export const ERRORS = {
   input_invalid: { status: 422, retryable: false, summary: 'The inputs of a run or sub-flow do not fit its flow.' },
   task_failed: { status: 500, retryable: true, summary: 'A task threw an error that carries no code of its own.' },
-  action_failed: { status: 502, retryable: true, summary: 'An action threw an error that carries no code of its own.' },
   step_aborted: { status: 499, retryable: true, summary: 'An attempt was aborted before it began.' },
-  action_input_invalid: {
-    status: 422,
-    retryable: false,
-    summary: "The parameters of an action do not fit the action's schema.",
-  },
-  action_output_invalid: {
-    status: 502,
-    retryable: false,
-    summary: "What an action returned does not fit the action's own schema.",
-  },
-  action_without_lookup: {
-    status: 500,
-    retryable: false,
-    summary: 'A step has `on_interrupt: check`, but its action cannot look up what an earlier attempt did.',
-  },
   output_missing: {
     status: 500,
     retryable: false,
     summary: 'A task or action did not return an output that the flow lists under `outputs`.',
-  },
-  value_not_json: {
-    status: 500,
-    retryable: false,
-    summary: 'A task or action returned something that cannot be stored as JSON.',
   },
   value_too_large: { status: 413, retryable: false, summary: 'A single value is larger than 32 MiB.' },
   secret_missing: { status: 424, retryable: false, summary: 'A secret that a step or connection names is not set.' },

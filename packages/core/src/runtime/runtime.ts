@@ -3,6 +3,7 @@
  * keeps them in the store. CLI, server, tests and (later) workers all run flows through this one interface; they differ
  * in store, clock and the actions given.
  */
+import type { Executor } from '../action/executor.ts'
 import type { BlobStore } from '../blob/blob-store.ts'
 import type { Clock } from '../clock.ts'
 import type { Connector } from '../connector/connector.ts'
@@ -72,6 +73,8 @@ export interface RuntimeOptions {
   /** Seals inputs of `type: secret`: the installation's ring, or one key of 32 bytes. */
   readonly key: KeyRing | Uint8Array
   readonly clock?: Clock
+  /** Calls the actions: their limits, cache, breakers and metrics. Default: one of its own, with what it keeps in memory. */
+  readonly executor?: Executor
   /** Runs worked on at once; further ones are queued. Default 1,000. */
   readonly maxActive?: number
   /** Runs queued and active past which `start` answers `full`. Default 100,000. */

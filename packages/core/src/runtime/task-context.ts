@@ -1,10 +1,17 @@
 import type { Egress } from '../egress/egress.ts'
 import { PlugworkError } from '../error.ts'
 import type { Json, JsonObject } from '../json.ts'
-import { checkActionInput, runAction, type ActionCall } from './action-call.ts'
+import type { Executor } from '../action/executor.ts'
+import type { ConnectionUse, GuardedCall } from '../action/guard.ts'
 import type { Attempt } from './attempt.ts'
 import type { ConnectionLease, Connections } from './connections.ts'
 import type { TaskConnection, TaskContext } from './runtime.ts'
+
+export interface TaskContextOptions {
+  readonly connections: Connections
+  readonly egress: Egress
+  readonly executor: Executor
+}
 
 /** What a task gets beside its inputs. Everything but the plain facts is made when it is asked for. */
 export class AttemptContext implements TaskContext {
@@ -14,19 +21,21 @@ export class AttemptContext implements TaskContext {
   readonly #attempt: Attempt
   readonly #connections: Connections
   readonly #egress: Egress
+  readonly #executor: Executor
   #log: TaskContext['log'] | null = null
   #fetch: typeof globalThis.fetch | null = null
   #leases: Map<string, Promise<TaskConnection>> | null = null
   #calls = 0
 
-  constructor(attempt: Attempt, connections: Connections, egress: Egress) {
+  constructor(attempt: Attempt, options: TaskContextOptions) {
     const { host, command } = attempt
     this.attempt = command.attempt
     this.run = { id: host.runId, flow: host.flow, startedAt: host.startedAt }
     this.tenant = host.tenant
     this.#attempt = attempt
-    this.#connections = connections
-    this.#egress = egress
+    this.#connections = options.connections
+    this.#egress = options.egress
+    this.#executor = options.executor
   }
 
   get idempotencyKey(): string {
@@ -89,13 +98,12 @@ export class AttemptContext implements TaskContext {
         `The connector ${connector.name} has no action "${name}". It has: ${Object.keys(connector.actions).join(', ')}.`,
       )
     }
-    const call: ActionCall = {
-      attempt: this.#attempt,
+    const call: GuardedCall = {
+      scope: this.#attempt,
       connector,
       name,
       action,
-      handle: lease.handle,
-      connection: lease.name,
+      connection: new HeldConnection(lease),
       egress: this.#egress,
       // By order: an attempt that makes the same calls again gives each the key that it had.
       idempotencyKey: `${this.idempotencyKey}.${++this.#calls}`,
@@ -104,16 +112,33 @@ export class AttemptContext implements TaskContext {
     return output as JsonObject
   }
 
-  async #traced(call: ActionCall, input: Json): Promise<Json> {
-    const label = `${call.connection}: ${call.connector.name}.${call.name}`
+  async #traced(call: GuardedCall, input: Json): Promise<Json> {
+    const label = `${call.connection?.name}: ${call.connector.name}.${call.name}`
     try {
-      const { value } = await runAction(call, checkActionInput(call, input))
+      const { value } = await this.#executor.attempt(call, input)
       this.#attempt.log('debug', `${label} succeeded`)
       return value
     } catch (error) {
       this.#attempt.log('debug', `${label} failed: ${error instanceof Error ? error.message : String(error)}`)
       throw error
     }
+  }
+}
+
+/** A connection that the task has taken already. */
+class HeldConnection implements ConnectionUse {
+  readonly key: string
+  readonly name: string
+  readonly #handle: unknown
+
+  constructor({ key, name, handle }: ConnectionLease) {
+    this.key = key
+    this.name = name
+    this.#handle = handle
+  }
+
+  handle(): unknown {
+    return this.#handle
   }
 }
 

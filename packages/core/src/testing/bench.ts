@@ -1,4 +1,5 @@
 /** The world of one case: the real runtime on a memory store, with faked calls, virtual time and a closed network. */
+import { createExecutor } from '../action/executor.ts'
 import { createMemoryBlobStore } from '../blob/memory-blob-store.ts'
 import type { Connector } from '../connector/connector.ts'
 import { createEgress } from '../egress/guarded-egress.ts'
@@ -63,6 +64,8 @@ export async function openBench(options: BenchOptions): Promise<Bench> {
     definitions: testDefinitions(options),
     key: new Uint8Array(32),
     clock,
+    // Limits would wait in virtual time for what is not there, and breakers would tie cases together.
+    executor: createExecutor({ clock, limits: null, cache: null, breaker: null, log: () => undefined }),
     baseUrl: 'http://plugwork.test',
     version: 'test',
     intercept: createIntercept(options, clock, state),

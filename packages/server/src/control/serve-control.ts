@@ -3,7 +3,7 @@
  * decide about them meanwhile. There is no HTTP API here, and nothing is started for others: the process ends with its run.
  */
 import type { Runtime, Store } from '@plugwork/core/node'
-import { RUNTIME_ERRORS, STORE_ERRORS } from '@plugwork/core/node'
+import { ACTION_ERRORS, RUNTIME_ERRORS, STORE_ERRORS } from '@plugwork/core/node'
 import { rm } from 'node:fs/promises'
 import { createAttempts } from '../auth/attempts.ts'
 import { createTokens } from '../auth/token.ts'
@@ -53,7 +53,7 @@ export async function serveControl(path: string, options: ServeControlOptions): 
     attempts: createAttempts(() => performance.now()),
     tokens: createTokens({ store, now: () => Date.now() }),
     tenant,
-    errorTables: [ERRORS, RUNTIME_ERRORS, STORE_ERRORS],
+    errorTables: [ERRORS, ACTION_ERRORS, RUNTIME_ERRORS, STORE_ERRORS],
     hostCheck: () => undefined,
     maxBodyBytes: MAX_BODY_BYTES,
     metrics: createHttpMetrics(),
