@@ -2,9 +2,10 @@
 import type { Connector } from '@plugwork/core/node'
 import { file } from './file/file.ts'
 import { http } from './http/http.ts'
+import { redis } from './redis/redis.ts'
 import { sqlite } from './sqlite/sqlite.ts'
 
-export { file, http, sqlite }
+export { file, http, redis, sqlite }
 
 /** Every connector of this package, for a runtime. */
-export const builtinConnectors: readonly Connector[] = [file, http, sqlite]
+export const builtinConnectors: readonly Connector[] = [file, http, redis, sqlite]
