@@ -6,7 +6,14 @@ import type { Json } from '@plugwork/core'
 import type { JwtAuth, OAuth2Auth } from '@plugwork/core/node'
 
 /** What a provider gave, normalised. Secrets: never logged, never in an error. */
-export interface TokenSet {
+export interface TokenSet extends OtherToken {
+  /** What `OAuth2Auth.metadata` names of the response, and what the callback and `metadataRequest` told. No secrets. */
+  readonly metadata: { readonly [name: string]: Json }
+  /** Further tokens of the same answer (`OAuth2Auth.otherTokens`: Slack's user token beside the bot's). */
+  readonly otherTokens?: { readonly [name: string]: OtherToken }
+}
+
+export interface OtherToken {
   readonly accessToken: string
   /** Left out when the provider gave none: the one before stays valid then. */
   readonly refreshToken?: string
@@ -15,8 +22,6 @@ export interface TokenSet {
   readonly scopes?: readonly string[]
   /** `bearer`, or what the provider calls it. */
   readonly tokenType: string
-  /** What `OAuth2Auth.metadata` names of the response. No secrets. */
-  readonly metadata: { readonly [name: string]: Json }
 }
 
 /** The application's registration with the provider. */
@@ -41,6 +46,8 @@ export interface ObtainTokenRequest {
   readonly settings: { readonly [name: string]: string }
   /** Config fields of the connection, secret ones included: keys and claims of assertions are among them. */
   readonly fields: { readonly [name: string]: string }
+  /** Default: `auth.defaultScopes`. */
+  readonly scopes?: readonly string[]
   readonly signal: AbortSignal
 }
 
