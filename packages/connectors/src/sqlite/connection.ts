@@ -5,8 +5,9 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { PlugworkError, type Json } from '@plugwork/core'
+import type { Operation, RunOptions, SqlClient } from '../sql/operation.ts'
 import { ERRORS } from './errors.ts'
-import type { Operation, SessionOptions, WorkerData, WorkRequest, WorkResponse } from './protocol.ts'
+import type { SessionOptions, WorkerData, WorkRequest, WorkResponse } from './protocol.ts'
 
 /** How long an interrupted statement may go on before its worker is replaced. */
 const INTERRUPT_GRACE_MS = 250
@@ -19,14 +20,7 @@ interface Job {
   readonly reject: (error: unknown) => void
 }
 
-export interface RunOptions {
-  readonly signal: AbortSignal
-  /** Idempotency key of a write that is to be done exactly once. */
-  readonly key?: string
-  readonly lookup?: boolean
-}
-
-export class SqliteConnection {
+export class SqliteConnection implements SqlClient {
   readonly options: SessionOptions
   readonly exactlyOnce: boolean
   readonly #name: string

@@ -1,32 +1,7 @@
 /** What the connection says to its worker, and what comes back. Plain data, for `postMessage`. */
 import type { Json } from '@plugwork/core'
+import type { Operation } from '../sql/operation.ts'
 import type { SqliteErrorCode } from './errors.ts'
-
-export interface Statement {
-  readonly text: string
-  readonly params: readonly Json[] | { readonly [name: string]: Json }
-}
-
-export type Row = { [column: string]: Json }
-
-export type Operation =
-  | { readonly kind: 'query'; readonly statement: Statement; readonly maxRows: number }
-  | { readonly kind: 'execute'; readonly statement: Statement }
-  | { readonly kind: 'transaction'; readonly statements: readonly Statement[] }
-  | {
-      readonly kind: 'batch_insert'
-      readonly table: string
-      readonly records: readonly Row[]
-      readonly batchSize: number
-      readonly onConflict: 'error' | 'ignore' | 'replace'
-    }
-  | {
-      readonly kind: 'batch_update'
-      readonly table: string
-      readonly keyField: string
-      readonly updates: readonly Row[]
-      readonly batchSize: number
-    }
 
 export interface WorkRequest {
   readonly id: number

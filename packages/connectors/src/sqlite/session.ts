@@ -2,10 +2,11 @@
  * One open database and what is done with it; runs in the worker. Writes are transactions of their own, and with a key
  * they are done exactly once: the key and the result are stored in the same transaction as the effect.
  */
-import { hash } from 'node:crypto'
 import { constants, DatabaseSync, type StatementSync } from 'node:sqlite'
 import type { Json } from '@plugwork/core'
-import { Failure, type Operation, type Row, type SessionOptions, type Statement } from './protocol.ts'
+import { appliedKey, type Operation, type Row, type Statement } from '../sql/operation.ts'
+import { setOwn, uniqueNames } from '../sql/rows.ts'
+import { Failure, type SessionOptions } from './protocol.ts'
 import { hasStatement, inspectSql, isVacuum, quoteName, type StatementText } from './sql-text.ts'
 import { fromColumn, toBinding, type Binding } from './values.ts'
 
@@ -110,7 +111,7 @@ export class Session {
 
   /** The stored result of a write with this key; null when there is none. */
   find(operation: Operation, key: string): Json {
-    return this.#ownWork(() => (this.#keyTableExists() ? this.#stored(applied(key, operation)) : null)) ?? null
+    return this.#ownWork(() => (this.#keyTableExists() ? this.#stored(appliedKey(key, operation)) : null)) ?? null
   }
 
   #query(statement: Statement, maxRows: number): Json {
@@ -191,7 +192,7 @@ export class Session {
 
   #write(operation: Operation, key: string | null, effect: () => Json | StatementResult): Json {
     this.#setQueryOnly(false)
-    const storedKey = key === null ? null : applied(key, operation)
+    const storedKey = key === null ? null : appliedKey(key, operation)
     this.#ownWork(() => this.#statement('BEGIN IMMEDIATE').run())
     try {
       const earlier = storedKey === null ? undefined : this.#ownWork(() => this.#openKeyTable(storedKey))
@@ -355,11 +356,6 @@ const CREATE_KEYS =
 const INSERT_KEY = 'INSERT INTO main._plugwork_applied (key, result, at) VALUES (?, ?, ?)'
 const COUNTS = 'SELECT changes() AS changed, last_insert_rowid() AS id'
 
-/** A key belongs to one operation: another one under the same key is another effect. */
-function applied(key: string, operation: Operation): string {
-  return `${key}:${hash('sha256', JSON.stringify(operation), 'base64url').slice(0, 16)}`
-}
-
 /** The parameters in the form of `node:sqlite`; a missing one would silently be null. */
 function bindings(text: StatementText, { params }: Statement): Binding[] {
   if (Array.isArray(params)) {
@@ -393,24 +389,6 @@ function tooManyRows({ verb }: StatementText, maxRows: number): Failure {
     ? 'Return fewer columns and rows, or leave RETURNING out; nothing was written.'
     : 'Add LIMIT (and read in pages by key), or raise max_rows.'
   return new Failure('sqlite_too_many_rows', `There are more than ${maxRows} rows. ${remedy}`)
-}
-
-/** Columns of the same name would hide each other: the second `id` is `id_2`. */
-function uniqueNames(names: readonly string[]): string[] {
-  const seen = new Set<string>()
-  return names.map((name) => {
-    let unique = name
-    for (let count = 2; seen.has(unique); count += 1) unique = `${name}_${count}`
-    seen.add(unique)
-    return unique
-  })
-}
-
-/** Assigning to `__proto__` would replace the prototype instead. */
-function setOwn(row: Row, column: string, value: Json): void {
-  if (column === '__proto__')
-    Object.defineProperty(row, column, { value, writable: true, enumerable: true, configurable: true })
-  else row[column] = value
 }
 
 function lengthOf(value: Json): number {

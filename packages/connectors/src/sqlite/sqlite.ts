@@ -2,160 +2,12 @@
  * The sqlite connector on `node:sqlite`: one worker thread per connection, parameters always bound, writes exactly once.
  */
 import { parseDuration } from '@plugwork/core'
-import { defineAction, defineConnector, type ActionContext } from '@plugwork/core/node'
+import { defineConnector } from '@plugwork/core/node'
+import { sqlActions } from '../sql/actions.ts'
+import type { Operation } from '../sql/operation.ts'
 import { SqliteConnection } from './connection.ts'
 import { databaseFile } from './database-file.ts'
-import type { Operation } from './protocol.ts'
-import {
-  batchInsertInput,
-  batchInsertOutput,
-  batchUpdateInput,
-  batchUpdateOutput,
-  executeInput,
-  executeOutput,
-  queryInput,
-  queryOutput,
-  sqliteConfig,
-  statementOf,
-  transactionInput,
-  transactionOutput,
-} from './schemas.ts'
-
-type Context = ActionContext<SqliteConnection>
-
-/** Results cross a thread: what the session answers is what the action's output schema describes. */
-async function write<Result>({ client, signal, idempotencyKey }: Context, operation: Operation): Promise<Result> {
-  const key = client.exactlyOnce ? { key: idempotencyKey } : {}
-  return (await client.run(operation, { signal, ...key })) as Result
-}
-
-async function find<Result>({ client, signal, idempotencyKey }: Context, operation: Operation): Promise<Result | null> {
-  if (!client.exactlyOnce) return null
-  return (await client.run(operation, { signal, key: idempotencyKey, lookup: true })) as Result | null
-}
-
-const query = defineAction({
-  description: 'Reads rows with one statement.',
-  input: queryInput,
-  output: queryOutput,
-  effect: 'read',
-  idempotency: 'natural',
-  example: `
-- sqlite_query:
-    id: open_orders
-    connection: main
-    query: select id, total from orders where status = \${inputs.status} order by id limit 100
-    outputs: [rows, row_count]`,
-  async run({ client, signal }: Context, input) {
-    const operation = { kind: 'query', statement: statementOf(input), maxRows: input.max_rows } as const
-    return (await client.run(operation, { signal })) as { rows: Record<string, never>[]; row_count: number }
-  },
-})
-
-type ExecuteResult = {
-  rows_affected: number
-  last_insert_id: number | string | null
-  rows: Record<string, never>[]
-  row_count: number
-}
-const execution = (input: Parameters<typeof statementOf>[0]): Operation => ({
-  kind: 'execute',
-  statement: statementOf(input),
-})
-
-const execute = defineAction({
-  description: 'Changes data or schema with one statement.',
-  input: executeInput,
-  output: executeOutput,
-  effect: 'write',
-  idempotency: 'lookup',
-  example: `
-- sqlite_execute:
-    id: order
-    connection: main
-    query: insert into orders (customer, total) values (\${inputs.customer}, \${inputs.total})
-    outputs: [last_insert_id]`,
-  run: (context: Context, input) => write<ExecuteResult>(context, execution(input)),
-  lookup: (context: Context, input) => find<ExecuteResult>(context, execution(input)),
-})
-
-type TransactionResult = { results: ExecuteResult[]; rows_affected: number; last_insert_id: number | string | null }
-const statements = (queries: readonly Parameters<typeof statementOf>[0][]): Operation => ({
-  kind: 'transaction',
-  statements: queries.map(statementOf),
-})
-
-const transaction = defineAction({
-  description: 'Runs several statements: all of them happen, or none.',
-  input: transactionInput,
-  output: transactionOutput,
-  effect: 'write',
-  idempotency: 'lookup',
-  example: `
-- sqlite_transaction:
-    id: transfer
-    connection: main
-    queries:
-      - update accounts set balance = balance - \${inputs.amount} where id = \${inputs.from}
-      - { query: update accounts set balance = balance + ? where id = ?, params: ["\${inputs.amount}", "\${inputs.to}"] }
-    outputs: [rows_affected]`,
-  run: (context: Context, { queries }) => write<TransactionResult>(context, statements(queries)),
-  lookup: (context: Context, { queries }) => find<TransactionResult>(context, statements(queries)),
-})
-
-type Insert = { readonly [name in keyof typeof batchInsertInput.shape]: (typeof batchInsertInput)['_output'][name] }
-const insertion = ({ table, records, batch_size, on_conflict }: Insert): Operation => ({
-  kind: 'batch_insert',
-  table,
-  records,
-  batchSize: batch_size,
-  onConflict: on_conflict,
-})
-
-const batchInsert = defineAction({
-  description: 'Inserts many rows in one transaction.',
-  input: batchInsertInput,
-  output: batchInsertOutput,
-  effect: 'write',
-  idempotency: 'lookup',
-  example: `
-- sqlite_batch_insert:
-    id: imported
-    connection: main
-    table: users
-    records: \${inputs.users}
-    batch_size: 1000
-    outputs: [inserted_count, batches]`,
-  run: (context: Context, input) => write<{ inserted_count: number; batches: number }>(context, insertion(input)),
-  lookup: (context: Context, input) => find<{ inserted_count: number; batches: number }>(context, insertion(input)),
-})
-
-type Update = { readonly [name in keyof typeof batchUpdateInput.shape]: (typeof batchUpdateInput)['_output'][name] }
-const updating = ({ table, updates, key_field, batch_size }: Update): Operation => ({
-  kind: 'batch_update',
-  table,
-  updates,
-  keyField: key_field,
-  batchSize: batch_size,
-})
-
-const batchUpdate = defineAction({
-  description: 'Updates many rows by key in one transaction.',
-  input: batchUpdateInput,
-  output: batchUpdateOutput,
-  effect: 'write',
-  idempotency: 'lookup',
-  example: `
-- sqlite_batch_update:
-    id: prices
-    connection: main
-    table: products
-    key_field: sku
-    updates: \${inputs.prices}
-    outputs: [updated_count]`,
-  run: (context: Context, input) => write<{ updated_count: number; batches: number }>(context, updating(input)),
-  lookup: (context: Context, input) => find<{ updated_count: number; batches: number }>(context, updating(input)),
-})
+import { schemas, sqliteConfig } from './schemas.ts'
 
 const NOTES = `
 **Exactly once.** \`execute\`, \`transaction\`, \`batch_insert\` and \`batch_update\` store the step's idempotency key and their result in the
@@ -215,13 +67,7 @@ export const sqlite = defineConnector({
     const { rows } = (await connection.run(PROBE, { signal })) as { rows: { version: string }[] }
     return { message: `SQLite ${rows[0]!.version} opened ${connection.options.file}` }
   },
-  actions: {
-    query,
-    execute,
-    transaction,
-    batch_insert: batchInsert,
-    batch_update: batchUpdate,
-  },
+  actions: sqlActions({ prefix: 'sqlite', schemas, placeholders: ['?', '?'], insertId: { suffix: '' } }),
   scaffold: ({ name }) => `  ${name}:
     type: sqlite
     database: ./data/app.db
