@@ -3,9 +3,10 @@ import type { Connector } from '@plugwork/core/node'
 import { file } from './file/file.ts'
 import { http } from './http/http.ts'
 import { redis } from './redis/redis.ts'
+import { s3 } from './s3/s3.ts'
 import { sqlite } from './sqlite/sqlite.ts'
 
-export { file, http, redis, sqlite }
+export { file, http, redis, s3, sqlite }
 
 /** Every connector of this package, for a runtime. */
-export const builtinConnectors: readonly Connector[] = [file, http, redis, sqlite]
+export const builtinConnectors: readonly Connector[] = [file, http, redis, s3, sqlite]

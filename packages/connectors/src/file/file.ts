@@ -175,10 +175,7 @@ const copy = defineAction({
   idempotency: 'natural',
   run(context: Context, { from, to }) {
     const root = writable(context)
-    return streamFile(root, from, (stream) =>
-      // A file without encoding reads as bytes.
-      writeWhole(root, to, stream as AsyncIterable<Uint8Array>, { mode: 'replace', signal: context.signal }),
-    )
+    return streamFile(root, from, (stream) => writeWhole(root, to, stream, { mode: 'replace', signal: context.signal }))
   },
 })
 

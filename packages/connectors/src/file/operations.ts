@@ -1,6 +1,6 @@
 /** What the file connector does below its root. Every function works through places, never through joined paths. */
 import { randomUUID } from 'node:crypto'
-import { constants, type Stats } from 'node:fs'
+import { constants, type ReadStream, type Stats } from 'node:fs'
 import { link, lstat, mkdir, open, readdir, rename, rmdir, unlink } from 'node:fs/promises'
 import { matchesGlob } from 'node:path'
 import { tooLarge } from '../content/content.ts'
@@ -137,7 +137,7 @@ export function appendBytes(
 export function streamFile<Result>(
   root: RootedFolder,
   path: string,
-  use: (stream: NodeJS.ReadableStream, size: number) => Promise<Result>,
+  use: (stream: ReadStream, size: number) => Promise<Result>,
 ): Promise<Result> {
   return root.at(path, async (place) => {
     const handle = await openFile(place, O_RDONLY)
