@@ -113,6 +113,7 @@ export async function execute(machinery: Machinery, request: ActionRequest): Pro
   const began = machinery.began()
   let error: string | null = null
   try {
+    if (scope.aborted) throw scope.reason
     const input = checkActionInput({ connector, name, action }, request.input)
     const result = await unlessAborted(attempts(machinery, { request, action, input, scope, facts }), scope)
     return {
