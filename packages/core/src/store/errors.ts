@@ -47,6 +47,23 @@ export const ERRORS = {
     retryable: false,
     summary: 'A write breaks a rule of the schema; nothing was stored.',
   },
+  store_url_invalid: { status: 400, retryable: false, summary: 'The address of the database cannot be used.' },
+  store_driver_missing: { status: 500, retryable: false, summary: 'The driver of the database is not installed.' },
+  store_refused: {
+    status: 500,
+    retryable: false,
+    summary: 'The database server refuses the user, the password, the database or the rights.',
+  },
+  store_unreachable: {
+    status: 503,
+    retryable: true,
+    summary: 'The database server cannot be reached, or the connection to it broke. Writes are tried again.',
+  },
+  store_backup_elsewhere: {
+    status: 409,
+    retryable: false,
+    summary: 'The store is a database server with tools of its own for backups (pg_dump).',
+  },
   store_failed: { status: 500, retryable: true, summary: 'The database refused a write for another reason.' },
 } as const satisfies Record<string, ErrorSpec>
 

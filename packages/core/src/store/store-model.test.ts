@@ -1,11 +1,21 @@
-/** The memory store is the model: after any sequence of operations SQLite must have answered the same and hold the same. */
+/** The memory store is the model: after any sequence of operations the others must have answered the same and hold the same. */
 import * as fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { afterAll, expect, test } from 'vitest'
 
 import { newRun, record, T0 } from './contract/context.ts'
 import { createMemoryStore, MemoryDisk } from './memory/memory-store.ts'
-import { openTestStore } from './sqlite/fixtures/test-store.ts'
+import { createTestDatabase, openTestStore as openPostgres } from './postgres/fixtures/test-database.ts'
+import { openTestStore as openSqlite } from './sqlite/fixtures/test-store.ts'
+import type { OpenedStore } from './store-contract.ts'
 import type { NewRun, RunPatch, Store } from './store.ts'
+
+const database = await createTestDatabase()
+afterAll(() => database.drop())
+
+const STORES: readonly (readonly [name: string, open: () => Promise<OpenedStore>])[] = [
+  ['SQLite', () => openSqlite()],
+  ['PostgreSQL', () => openPostgres(database)],
+]
 
 const POLICIES = ['queue', 'skip', 'cancel_running'] as const
 type Policy = (typeof POLICIES)[number]
@@ -164,21 +174,25 @@ async function contentOf(store: Store): Promise<unknown> {
   }
 }
 
-test('any sequence of operations leaves the SQLite store as it leaves the model', async () => {
-  await fc.assert(
-    fc.asyncProperty(fc.array(operation, { minLength: 5, maxLength: 60 }), async (operations) => {
-      const opened = await openTestStore()
-      const model = createMemoryStore(new MemoryDisk())
-      try {
-        for (const [n, operation] of operations.entries()) {
-          const expected = await perform(model, operation, n)
-          expect(await perform(opened.store, operation, n), `${n}: ${JSON.stringify(operation)}`).toEqual(expected)
+test.each(STORES)(
+  'any sequence of operations leaves the %s store as it leaves the model',
+  async (_, open) => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(operation, { minLength: 5, maxLength: 60 }), async (operations) => {
+        const opened = await open()
+        const model = createMemoryStore(new MemoryDisk())
+        try {
+          for (const [n, operation] of operations.entries()) {
+            const expected = await perform(model, operation, n)
+            expect(await perform(opened.store, operation, n), `${n}: ${JSON.stringify(operation)}`).toEqual(expected)
+          }
+          expect(await contentOf(opened.store)).toEqual(await contentOf(model))
+        } finally {
+          await opened.close()
         }
-        expect(await contentOf(opened.store)).toEqual(await contentOf(model))
-      } finally {
-        await opened.close()
-      }
-    }),
-    { numRuns: Number(process.env['PLUGWORK_MODEL_RUNS'] ?? 25) },
-  )
-}, 300_000)
+      }),
+      { numRuns: Number(process.env['PLUGWORK_MODEL_RUNS'] ?? 25) },
+    )
+  },
+  300_000,
+)

@@ -1,5 +1,5 @@
 /**
- * The store's contract: rows. `memory`, `sqlite` and (later) `postgres` implement it and pass `store-contract.ts`.
+ * The store's contract: rows. `memory`, `sqlite` and `postgres` implement it and pass `store-contract.ts`.
  *
  * What every implementation promises:
  * - A resolved `append`, `accept`, `deliver` or `publish` is durable. Writes of many runs share commits (group commit);
@@ -143,6 +143,11 @@ export interface RunWrite {
   readonly epoch: number
   readonly nonce?: string
   readonly records: readonly JournalRecord[]
+  /**
+   * Of a write without records: the number that the next one would get, as the writer knows it. A store that several
+   * processes share answers `fenced` when the run has come further.
+   */
+  readonly nextSeq?: number
   readonly run?: RunPatch
   /** `seq` is that of the last record which the state includes. Replaces an earlier snapshot. */
   readonly snapshot?: { readonly seq: number; readonly state: string }
@@ -288,6 +293,18 @@ export interface StoreStats {
   readonly batchSizes: readonly number[]
 }
 
+/** What other processes on the same store have done, or left: each a reason to look, none a promise that there is something. */
+export type StoreNews =
+  /** There may be runs to claim. */
+  | { readonly kind: 'queued' }
+  /** A message for the run is in its inbox. */
+  | { readonly kind: 'message'; readonly rid: number }
+  | { readonly kind: 'event'; readonly tenant: string; readonly name: string }
+  /** A process has ended: what it was running has no owner any more. */
+  | { readonly kind: 'interrupted' }
+  /** Comes every few seconds, for what else may have been missed. */
+  | { readonly kind: 'look' }
+
 export interface Store {
   readonly kind: 'memory' | 'sqlite' | 'postgres'
   /** Epoch under which this process owns what it claims. */
@@ -375,6 +392,10 @@ export interface Store {
   stats(): StoreStats
   /** Called once when this process has lost the store (fenced, or its disk is gone). Nothing it does lands any more. */
   onLost(listener: (reason: string) => void): void
+  /** A store that several processes may work on at a time has these two. */
+  onNews?(listener: (news: StoreNews) => void): void
+  /** Whether a live process other than this one has, or last had, the run: that one is told of its messages and events. */
+  isElsewhere?(row: Pick<RunRow, 'epoch'>): Promise<boolean>
   /** Flushes and releases ownership. */
   close(): Promise<void>
 }
