@@ -52,8 +52,14 @@ export const redis = defineConnector({
   packages: [PACKAGE],
   async connect(config, { name, egress, signal }) {
     const session = new RedisSession(settingsOf(config, name), egress)
-    await session.open(signal)
-    return session
+    try {
+      await session.open(signal)
+      return session
+    } catch (error) {
+      // Who gave up waiting leaves no socket behind that opens later.
+      void session.close()
+      throw error
+    }
   },
   disconnect: (session) => session.close(),
   healthy: (session) => session.healthy,

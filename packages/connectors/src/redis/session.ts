@@ -8,6 +8,7 @@ import type { Redis, RedisOptions } from 'ioredis'
 import type { Egress } from '@plugwork/core/node'
 import { loadPackage } from '../optional-package.ts'
 import { openSocket } from '../socket.ts'
+import { unlessAborted } from '../unless-aborted.ts'
 import type { RedisSettings } from './config.ts'
 import { redisError } from './errors.ts'
 import { failureOf } from './failures.ts'
@@ -101,7 +102,7 @@ export class RedisSession {
       .finally(() => {
         this.#opening = null
       })
-    return aborted(this.#opening, signal)
+    return unlessAborted(this.#opening, signal)
   }
 
   async #connect(signal: AbortSignal): Promise<Redis> {
@@ -135,7 +136,7 @@ export class RedisSession {
     })
     const limit = AbortSignal.any([signal, AbortSignal.timeout(settings.connectMs)])
     try {
-      await aborted(client.connect(), limit)
+      await unlessAborted(client.connect(), limit)
       return client
     } catch (error) {
       client.disconnect()
@@ -185,7 +186,7 @@ export class RedisSession {
         client.disconnect()
         client.stream.destroy()
       }, ms)
-      return await aborted(answer, signal)
+      return await unlessAborted(answer, signal)
     } catch (error) {
       if (signal.aborted) throw error
       const { message, name: kind } = error as Error
@@ -236,14 +237,4 @@ export class RedisSession {
       `The redis connection "${this.settings.name}" was closed; the next use opens it again.`,
     )
   }
-}
-
-/** The promise, or the signal's reason as soon as it is aborted. */
-function aborted<Value>(promise: Promise<Value>, signal: AbortSignal): Promise<Value> {
-  return new Promise((resolve, reject) => {
-    const stop = (): void => reject(signal.reason as Error)
-    if (signal.aborted) stop()
-    else signal.addEventListener('abort', stop, { once: true })
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop))
-  })
 }
