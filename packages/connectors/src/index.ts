@@ -1,12 +1,14 @@
 /** `@plugwork/connectors`: the connectors that come with Plugwork. */
 import type { Connector } from '@plugwork/core/node'
 import { file } from './file/file.ts'
+import { github } from './github/github.ts'
 import { http } from './http/http.ts'
+import { memcached } from './memcached/memcached.ts'
 import { redis } from './redis/redis.ts'
 import { s3 } from './s3/s3.ts'
 import { sqlite } from './sqlite/sqlite.ts'
 
-export { file, http, redis, s3, sqlite }
+export { file, github, http, memcached, redis, s3, sqlite }
 
 /** Every connector of this package, for a runtime. */
-export const builtinConnectors: readonly Connector[] = [file, http, redis, s3, sqlite]
+export const builtinConnectors: readonly Connector[] = [file, github, http, memcached, redis, s3, sqlite]

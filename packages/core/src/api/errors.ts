@@ -50,6 +50,11 @@ export const ERRORS = {
     retryable: false,
     summary: 'The service answered with an error that fits no other code; `data` has its status, code and message.',
   },
+  '<connector>_config': {
+    status: 422,
+    retryable: false,
+    summary: 'The connection lacks a credential, or a setting does not fit; the message names it.',
+  },
   api_path: {
     status: 422,
     retryable: false,
