@@ -234,7 +234,10 @@ async function authorizationUrl(input: {
       : { code_challenge: await oauth.calculatePKCECodeChallenge(input.codeVerifier), code_challenge_method: 'S256' }),
   }
   const raw = new Set(auth.rawParameters)
-  for (const [name, value] of Object.entries(parameters)) if (!raw.has(name)) url.searchParams.set(name, value)
+  for (const [name, value] of Object.entries(parameters)) {
+    // Empty: made of an optional setting that is not set.
+    if (!raw.has(name) && value !== '') url.searchParams.set(name, value)
+  }
   for (const [name, value] of Object.entries(parameters)) {
     if (!raw.has(name)) continue
     if (/[\s&#?]/.test(value)) {

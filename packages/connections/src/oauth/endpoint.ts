@@ -211,11 +211,22 @@ function authenticationOf(auth: OAuth2Auth, client: OAuthClient | null, values: 
     }
     return oauth.None()
   }
-  if (method === 'basic') return oauth.ClientSecretBasic(secret)
+  if (method === 'basic') return basic(secret)
   if (method === 'body') return oauth.ClientSecretPost(secret)
   const value = fillText(auth, method.template ?? '{client_secret}', values)
   return (_server, { client_id }, body, headers) => {
     body.set('client_id', client_id)
     headers.set(method.header, value)
+  }
+}
+
+/**
+ * RFC 6749, 2.3.1: both parts form-encoded. The library's own encodes `-`, `.` and `_` too, which servers that forget to
+ * decode (Notion, whose ids are UUIDs) take for another client.
+ */
+function basic(secret: string): oauth.ClientAuth {
+  const encode = (text: string): string => new URLSearchParams([['', text]]).toString().slice(1)
+  return (_server, { client_id }, _body, headers) => {
+    headers.set('authorization', `Basic ${btoa(`${encode(client_id)}:${encode(secret)}`)}`)
   }
 }

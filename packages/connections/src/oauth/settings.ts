@@ -9,7 +9,8 @@ const PLACEHOLDER = /\{([A-Za-z_]\w*)\}/g
 const LONGEST_SETTING = 512
 
 /**
- * The settings that `auth.connectionParameters` declares, defaults filled in; others are left out. Throws
+ * The settings that `auth.connectionParameters` declares, defaults filled in (an empty one makes a setting optional); others
+ * are left out. Throws
  * `oauth_setting_invalid` for one that is missing or does not match: a host decides where secrets are sent.
  */
 export function checkSettings(auth: OAuth2Auth, settings: Settings): Settings {
@@ -19,7 +20,7 @@ export function checkSettings(auth: OAuth2Auth, settings: Settings): Settings {
   )) {
     const value = Object.hasOwn(settings, name) ? settings[name] : fallback
     const hint = example === undefined ? '' : ` An example is "${example}".`
-    if (value === undefined || value === '') {
+    if (value === undefined || (value === '' && fallback !== '')) {
       throw oauthError(
         'oauth_setting_invalid',
         `"${name}" (${title}) of the connection to ${auth.title} is missing.${hint}`,
@@ -28,7 +29,8 @@ export function checkSettings(auth: OAuth2Auth, settings: Settings): Settings {
         },
       )
     }
-    if (value.length > LONGEST_SETTING || !new RegExp(`^(?:${pattern})$`, 'u').test(value)) {
+    // A part of a path that is only dots would climb out of it.
+    if (value.length > LONGEST_SETTING || /^\.+$/.test(value) || !new RegExp(`^(?:${pattern})$`, 'u').test(value)) {
       throw oauthError(
         'oauth_setting_invalid',
         `"${name}" (${title}) of the connection to ${auth.title} must match ${pattern}.${hint}`,
