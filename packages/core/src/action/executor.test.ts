@@ -1,9 +1,13 @@
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
+import type { ActionContext } from '../connector/connector.ts'
 import { PlugworkError } from '../error.ts'
 import type { ActionCache } from './cache.ts'
 import { openService } from './testing/service.ts'
 
+/** An action that ends when it is told to. */
+const untilAborted = (context: ActionContext<unknown>): Promise<never> =>
+  new Promise((_, reject) => context.cancellation!.onAbort((why) => reject(why as Error)))
 const busy = (data: Record<string, number> = {}) =>
   new PlugworkError('http_503', 'busy', { retryable: true, data: { status: 503, ...data } })
 const failure = (promise: Promise<unknown>): Promise<PlugworkError> =>
@@ -542,7 +546,7 @@ describe('the breaker', () => {
   })
 
   test('counts time-outs, and not what its caller aborted', async () => {
-    const { executor, request, clock } = openService(() => new Promise(() => undefined))
+    const { executor, request, clock } = openService(untilAborted)
     const call = (more: object) => failure(executor.execute(request('read', { ...quick, ...more })))
     for (let i = 0; i < 6; i++) {
       const controller = new AbortController()

@@ -24,6 +24,7 @@ beforeAll(async () => {
   const database = await (await postgres()).createDatabase()
   drop = () => database.drop()
   pool = new pg.Pool({ connectionString: database.url, max: 8 })
+  pool.on('error', () => undefined)
 })
 
 afterAll(async () => {

@@ -6,15 +6,24 @@ export interface PostgresQueries {
 /** Name of a table that may go into a statement as it is. */
 export const TABLE_NAME = /^[a-z_][a-z0-9_]{0,62}(\.[a-z_][a-z0-9_]{0,62})?$/
 
+/** Codes with which a `create table if not exists` fails when another process creates the table at that moment. */
+const RACED: ReadonlySet<unknown> = new Set(['23505', '42710', '42P07'])
+
 /** Runs a `create table if not exists` before the first use. */
 export function createTable(postgres: PostgresQueries, statement: string): () => Promise<unknown> {
   let ready: Promise<unknown> | null = null
+  const create = async (): Promise<unknown> => {
+    try {
+      return await postgres.query(statement)
+    } catch (error) {
+      if (RACED.has((error as { code?: unknown }).code)) return postgres.query(statement)
+      throw error
+    }
+  }
   return () => {
-    ready ??= postgres.query(statement).catch((error: unknown) => {
+    ready ??= create().catch((error: unknown) => {
       ready = null
-      const { code } = error as { code?: unknown }
-      // Two processes may create it at once; the second one is told that it exists.
-      if (code !== '23505' && code !== '42P07') throw error
+      throw error
     })
     return ready
   }
