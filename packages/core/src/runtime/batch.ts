@@ -25,6 +25,8 @@ export class Batch {
   childMessages: { parentPath: string; message: Omit<NewMessage, 'rid'> }[] | null = null
   patch: Mutable<RunPatch> | null = null
   snapshot: { seq: number; state: string } | null = null
+  /** Of a batch without records: the number that the run's next one will have. */
+  nextSeq: number | null = null
   /** How often the write has failed. */
   failures = 0
   /** The run's row gets a large value (outputs, or those of an ended child for its parent). */
@@ -114,7 +116,8 @@ export class Batch {
   /** The write; the same nonce each time, by which the store knows one that has landed already. */
   write(rid: number, epoch: number): RunWrite {
     this.#nonce ??= nonce(epoch, this.records.length > 0)
-    return { ...this.body(), rid, epoch, nonce: this.#nonce }
+    const write = { ...this.body(), rid, epoch, nonce: this.#nonce }
+    return this.nextSeq === null ? write : { ...write, nextSeq: this.nextSeq }
   }
 }
 

@@ -16,7 +16,7 @@ import { Secrets } from './secrets.ts'
 import { SignalBuffer } from './signal-buffer.ts'
 import { Starter } from './start.ts'
 import { StateReader } from './state-reader.ts'
-import { TERMINAL } from '../store/store.ts'
+import { TERMINAL, type RunRow } from '../store/store.ts'
 import { isResting, rowSummary } from './summary.ts'
 import { Waiters } from './waiters.ts'
 import { Worker } from './worker.ts'
@@ -25,6 +25,8 @@ const DEFAULT_MAX_ACTIVE = 1_000
 const DEFAULT_MAX_OPEN = 100_000
 /** How long runs may take to be stored when the process stops. */
 const EVICT_MS = 5_000
+/** How often somebody's wait for a run of another process looks at it, in ms. */
+const LOOK_MS = 500
 
 /** Makes the runtime of a process on a store that it owns. Nothing happens before `open`. */
 export function createRuntime(options: RuntimeOptions): Runtime {
@@ -117,6 +119,27 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     return row === null ? null : rowSummary(await wholeRow(row, blobs))
   }
 
+  /** Looks now and then at a run that another process may work on; nobody here is told of what happens to it there. */
+  const lookElsewhere = (rid: number, seen: (row: RunRow) => void | Promise<void>): (() => void) => {
+    if (store.isElsewhere === undefined) return () => undefined
+    let stop = (): void => undefined
+    let stopped = false
+    const look = async (): Promise<void> => {
+      const row = worker.isHere(rid) ? null : await store.getRun(rid)
+      if (row !== null) await seen(row)
+    }
+    const next = (): void => {
+      if (stopped) return
+      // A store that cannot be read now is read again.
+      stop = clock.at(clock.now() + LOOK_MS, () => void look().then(next, next))
+    }
+    next()
+    return () => {
+      stopped = true
+      stop()
+    }
+  }
+
   /** A run that is not in memory may have ended already. */
   const endedBefore = async (rid: number, resolve: (summary: RunSummary) => void): Promise<void> => {
     const row = await store.getRun(rid)
@@ -144,9 +167,15 @@ export function createRuntime(options: RuntimeOptions): Runtime {
         const rests = isResting(row.status, row.reason) && (TERMINAL.has(row.status) || !worker.isHere(row.rid))
         if (rests) return rowSummary(await wholeRow(row, blobs))
         const timeout = after(timeoutMs)
+        const stopLooking = lookElsewhere(row.rid, (now) => {
+          if (isResting(now.status, now.reason)) rested.resolve()
+        })
         await waiters
           .wait<void>((resolve) => Promise.race([rested.promise, timeout.promise]).then(resolve))
-          .finally(timeout.cancel)
+          .finally(() => {
+            timeout.cancel()
+            stopLooking()
+          })
         return await summary(tenant, id)
       } finally {
         unwatch()
@@ -156,10 +185,14 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     finished(rid) {
       const recent = worker.ends.recent(rid)
       if (recent !== null) return Promise.resolve(recent)
-      return waiters.wait((resolve) => {
-        worker.ends.wait(rid, resolve)
-        if (worker.find(rid) === null) return endedBefore(rid, resolve)
-      })
+      let stopLooking = (): void => undefined
+      return waiters
+        .wait<RunSummary>((resolve) => {
+          worker.ends.wait(rid, resolve)
+          stopLooking = lookElsewhere(rid, () => endedBefore(rid, resolve))
+          if (worker.find(rid) === null) return endedBefore(rid, resolve)
+        })
+        .finally(() => stopLooking())
     },
 
     get: (tenant, id) => inspectRun(inspection, tenant, id),

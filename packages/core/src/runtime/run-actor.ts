@@ -283,6 +283,7 @@ export class RunActor implements AttemptHost {
 
   /** Adds what the row has to say after this batch. */
   #complete(batch: Batch): void {
+    if (batch.records.length === 0) batch.nextSeq = this.#nextSeq
     const state = this.#state
     if (state === null) return
     this.#row.complete(batch, {

@@ -22,8 +22,11 @@ const LONGEST_RETRY_MS = 60_000
 /** So often a run is tried that fails to load for no known reason; what a store or a blob store refuses is tried for ever. */
 const TRIES = 10
 
-/** Why a run is brought into memory. `cancel` also takes one that is still queued. */
-export type WakeReason = 'wake' | 'interrupted' | 'claimed' | 'cancel'
+/**
+ * Why a run is brought into memory. `cancel` also takes one that is still queued. On a store of several processes, `wake` and
+ * `cancel` leave a run to the live process that had it last, which is told as well; `due` takes it if that one does not.
+ */
+export type WakeReason = 'wake' | 'due' | 'interrupted' | 'claimed' | 'cancel'
 
 export interface LoaderOptions {
   readonly store: Store
@@ -145,6 +148,7 @@ export class RunLoader {
     const stored = await store.load(rid)
     if (stored === null || TERMINAL.has(stored.row.status) || host.stopping) return
     const { row } = stored
+    if (await this.#isOthers(row, why)) return
     if (host.defersToStart(row.id, rid, why) || this.#isSuperseded(rid, why)) return
     if (row.status === 'queued' && why !== 'claimed' && why !== 'cancel') return
     if (row.status === 'queued') this.#takeOutOfQueue(rid)
@@ -160,6 +164,14 @@ export class RunLoader {
     if (crashes !== null && isCrashLoop(crashes)) holdInterrupted(revived.run, crashes, clock.now())
     else resumeRun(revived, clock.now())
     for (const message of late) await host.pass(message)
+  }
+
+  /** Whether another live process sees to it. */
+  async #isOthers(row: RunRow, why: WakeReason): Promise<boolean> {
+    const { store } = this.#options
+    if (store.isElsewhere === undefined || why === 'claimed' || why === 'interrupted') return false
+    if (why === 'due' && row.status !== 'running') return false
+    return store.isElsewhere(row)
   }
 
   /** A queued run is cancelled. Until that is stored it may be claimed as well, which would count it twice. */

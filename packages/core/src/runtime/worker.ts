@@ -10,7 +10,7 @@ import type { Json } from '../json.ts'
 import { crashPoint } from '../store/crash-point.ts'
 import { mutated } from '../store/mutation.ts'
 import { TERMINAL, type AppendOutcome, type NewMessage, type NewRun } from '../store/store.ts'
-import type { RunStatus, Store, StoredMessage } from '../store/store.ts'
+import type { RunStatus, Store, StoredMessage, StoreNews } from '../store/store.ts'
 import type { Batch } from './batch.ts'
 import { childRun } from './children.ts'
 import type { Effects } from './effects.ts'
@@ -41,6 +41,8 @@ const EARLY_RUNS = 24
 /** Pause after a read of the store that failed, and while woken runs are still to be loaded. */
 const RETRY_MS = 1_000
 const BEHIND_MS = 20
+/** Of so many looks at a store that others use as well, one looks for events that nobody was offered. */
+const UNOFFERED_EVERY = 12
 
 export interface WorkerOptions {
   readonly store: Store
@@ -81,6 +83,7 @@ export class Worker implements RunShell, LoaderHost {
   /** Where the pass over interrupted runs has come to; null when it is done. */
   #interruptedAfter: number | null = null
   #fetching = false
+  #looks = 0
   #stopping = false
   #steps = 0
   readonly #openedAt: number
@@ -147,6 +150,7 @@ export class Worker implements RunShell, LoaderHost {
 
   /** Begins to take over what earlier processes left. */
   async open(): Promise<void> {
+    this.store.onNews?.((news) => this.#hear(news))
     if (this.#own !== null) return
     this.#queued = await this.store.countRuns(null, ['queued'])
     this.#mayClaim = true
@@ -436,7 +440,7 @@ export class Worker implements RunShell, LoaderHost {
     const now = this.clock.now()
     try {
       const due = this.#own === null ? await this.store.due(now, DUE_PAGE) : dueOf(this.#own, now)
-      for (const rid of due) if (!this.isHere(rid)) this.wake(rid)
+      for (const rid of due) if (!this.isHere(rid)) this.wake(rid, 'due')
       const next = this.#own === null ? await this.store.nextWake() : earliest(this.#own)
       // Runs that are being loaded still count as due in the store: look again soon.
       if (next !== null && !this.#stopping) this.#timer.at(Math.max(next, now + BEHIND_MS))
@@ -445,6 +449,45 @@ export class Worker implements RunShell, LoaderHost {
       this.log('warn', `due runs could not be read, and are read again: ${messageOf(error)}`)
       this.#timer.at(now + RETRY_MS)
     }
+  }
+
+  /** Another process on the same store has done something, or has ended. */
+  #hear(news: StoreNews): void {
+    if (this.#stopping) return
+    switch (news.kind) {
+      case 'queued':
+        this.#queued = Math.max(1, this.#queued)
+        this.#mayClaim = true
+        return this.pump()
+      case 'message':
+        return this.inBackground(this.#readInbox(news.rid))
+      case 'event':
+        return this.inBackground(this.announce(news.tenant, news.name))
+      case 'interrupted':
+        if (this.#own === null && !LEAVES_INTERRUPTED) this.#interruptedAfter ??= 0
+        return this.inBackground(this.#look())
+      case 'look':
+        return this.inBackground(this.#look())
+    }
+  }
+
+  /** Looks for what could be done: for news that was missed, and for what others have left. */
+  async #look(): Promise<void> {
+    if (this.#own === null) {
+      this.#queued = await this.store.countRuns(null, ['queued'])
+      if (++this.#looks % UNOFFERED_EVERY === 0) await this.#wakeUnoffered()
+    }
+    this.#mayClaim = true
+    await this.#wakeDue()
+    this.pump()
+  }
+
+  /** A message has come in for a run that this process has, or had last. */
+  async #readInbox(rid: number): Promise<void> {
+    const stored = await this.store.load(rid)
+    if (stored === null || TERMINAL.has(stored.row.status)) return
+    if (!this.isHere(rid) && stored.row.epoch !== this.store.epoch) return
+    for (const message of stored.messages) await this.pass(message)
   }
 
   async #wakeUnoffered(): Promise<void> {

@@ -128,7 +128,7 @@ export class GroupCommit {
         !this.#sending &&
         members.length < MAX_OPERATIONS &&
         (members.length === 0 || (records + pending.records <= MAX_RECORDS && bytes + pending.bytes <= MAX_BYTES)) &&
-        group.add(pending.op as AppendOp | AcceptOp)
+        group.add(pending.op as AppendOp | AcceptOp, pending.nextSeq)
       ) {
         members.push(pending)
         records += pending.records
@@ -164,7 +164,7 @@ export class GroupCommit {
       const half = members.length >> 1
       for (const part of [members.slice(0, half), members.slice(half)]) {
         const smaller = new Group(this.#options)
-        const taken = part.filter(({ op }) => smaller.add(op as AppendOp | AcceptOp))
+        const taken = part.filter(({ op, nextSeq }) => smaller.add(op as AppendOp | AcceptOp, nextSeq))
         await this.#commit(smaller, taken, weigh2(taken))
         const rest = part.filter((member) => !taken.includes(member))
         if (rest.length > 0) await this.#alone(rest, null)

@@ -40,8 +40,8 @@ export class Group {
   }
 
   /** Adds a write; false when it cannot be in the same statement as what is there (it then comes in the next). */
-  add(op: AppendOp | AcceptOp): boolean {
-    return op[0] === 0 ? this.#addAppend(op) : this.#addAccept(op)
+  add(op: AppendOp | AcceptOp, nextSeq: number | null): boolean {
+    return op[0] === 0 ? this.#addAppend(op, nextSeq) : this.#addAccept(op)
   }
 
   statement(): { readonly text: string; readonly values: unknown[]; readonly name: string } {
@@ -87,18 +87,19 @@ export class Group {
     return op[3] === null ? { kind: 'created', rid, status: 'queued', cancelled: [], messages: [] } : rid
   }
 
-  #addAppend(op: AppendOp): boolean {
+  #addAppend(op: AppendOp, nextSeq: number | null): boolean {
     const [, , rid, , nonce, records, patch, rest] = op
     const known = this.#written.get(rid)
     const first = (records[0] as number | undefined) ?? null
     if (known !== undefined) {
       // Merged only where one follows the other without a gap; anything else takes its turn alone.
-      if (first === null || known.from === null || known.from + known.records !== first || rest !== null) return false
+      if (first === null || known.records === 0 || known.from === null || rest !== null) return false
+      if (known.from + known.records !== first) return false
     }
     const written = known ?? {
       rid,
       ops: [],
-      from: first,
+      from: first ?? nextSeq,
       records: 0,
       nonce: first === null ? nonce : null,
       mask: 0,

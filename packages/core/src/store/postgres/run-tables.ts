@@ -16,7 +16,7 @@ import type { Column, Queryable } from './database.ts'
 import type { KnownRuns } from './known-runs.ts'
 import { rowOf, type RunToInsert } from './rows-to-insert.ts'
 import { Slots, type Holder } from './slots.ts'
-import { PATCHED, READ, WRITE } from './statements.ts'
+import { PATCHED, WRITE } from './statements.ts'
 
 const ENDED: ReadonlySet<unknown> = new Set(['succeeded', 'failed', 'cancelled'])
 
@@ -274,7 +274,7 @@ export class RunTables {
     for (const event of rest.events) await this.#publish(event)
     if (rest.subscribe.length > 0 && rest.events.length === 0) await this.#lockEvents(WRITE.lockEventsShared)
     for (const { path, event, after } of rest.subscribe) {
-      const cursor = after ?? ((await this.#tx.query(READ.lastEvent)).rows[0]?.[0] as number)
+      const cursor = after ?? ((await this.#tx.query(WRITE.lastEventNumber)).rows[0]?.[0] as number)
       await this.#tx.query(WRITE.subscribe, [rid, path, run.tenant, event, cursor])
     }
     if (rest.unsubscribe.length > 0) await this.#tx.query(WRITE.unsubscribe, [rid, rest.unsubscribe])

@@ -200,6 +200,8 @@ export const WRITE = {
   runExists: 'SELECT 1 FROM runs WHERE rid = $1',
   childAt: 'SELECT rid FROM runs WHERE parent_rid = $1 AND parent_path = $2 ORDER BY rid DESC LIMIT 1',
 
+  /** Under the lock of events, so nobody is about to store one. */
+  lastEventNumber: `SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM events_id_seq`,
   insertEvent: 'INSERT INTO events (tenant, name, data, at, key) VALUES ($1, $2, $3, $4, $5) RETURNING id',
   eventByKey: 'SELECT id FROM events WHERE tenant = $1 AND name = $2 AND key = $3',
   subscribers: 'SELECT rid, path FROM subscriptions WHERE tenant = $1 AND event = $2 ORDER BY rid, path COLLATE "C"',
@@ -273,7 +275,8 @@ export const READ = {
     WHERE s.rid > $1 AND r.status = 'waiting'
       AND EXISTS (SELECT 1 FROM events e WHERE e.tenant = s.tenant AND e.name = s.event AND e.id > s.after)
     ORDER BY s.rid LIMIT $2`,
-  lastEvent: `SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM events_id_seq`,
+  /** The newest that everybody can see: one that is about to be stored may have a number already. */
+  lastEvent: 'SELECT coalesce(max(id), 0) FROM events',
   isAlive: 'SELECT 1 FROM sessions WHERE epoch = $1',
   flowVersion: 'SELECT hash, flow, plan, created_at FROM flow_versions WHERE hash = $1',
   flowVersions: 'SELECT hash, flow, plan, created_at FROM flow_versions WHERE flow = $1 ORDER BY created_at DESC, hash',
