@@ -632,65 +632,63 @@ const ROWS: Record<string, Row> = {
 }
 
 describe('authorization code, by provider', () => {
-  for (const [name, row] of Object.entries(ROWS)) {
-    test(name, async () => {
-      const clock = new VirtualClock(NOW)
-      const oauth = createOAuth({ egress, states: createMemoryAuthStateStore(), clock })
-      const auth = at(vendor.origin, row.auth)
-      const settings = row.settings ?? {}
-      const { url, state } = await oauth.startAuthorization({
-        provider: 'p',
+  test.each(Object.entries(ROWS))('%s', async (_, row) => {
+    const clock = new VirtualClock(NOW)
+    const oauth = createOAuth({ egress, states: createMemoryAuthStateStore(), clock })
+    const auth = at(vendor.origin, row.auth)
+    const settings = row.settings ?? {}
+    const { url, state } = await oauth.startAuthorization({
+      provider: 'p',
+      auth,
+      client: CLIENT,
+      settings,
+      redirectUri: REDIRECT,
+      session,
+      ...(row.scopes === undefined ? {} : { scopes: row.scopes }),
+    })
+    const page = new URL(url)
+    const { place, ...parameters } = row.authorization
+    expect(page.pathname).toBe(`/${place}`)
+    const common = { response_type: 'code', client_id: 'client-id', redirect_uri: REDIRECT, state }
+    for (const [key, value] of Object.entries({ ...common, ...parameters })) {
+      expect([key, page.searchParams.get(key)]).toEqual([key, value])
+    }
+
+    vendor.answer(...row.answers)
+    const callback = new URL(REDIRECT)
+    for (const [key, value] of Object.entries({ code: 'the-code', state, ...row.callback })) {
+      callback.searchParams.set(key, value)
+    }
+    const { tokens } = await oauth.finishAuthorization({
+      callbackUrl: callback.href,
+      session,
+      provider: () => Promise.resolve({ auth, client: CLIENT }),
+    })
+    expect(tokens).toMatchObject(row.tokens)
+    expect(vendor.seen.length).toBe(row.answers.length)
+    const [sent] = vendor.seen
+    expect(sent).toMatchObject({ method: 'POST', ...row.sent })
+    const all = { ...sent!.query, ...sent!.parameters }
+    expect('code_verifier' in all).toBe(row.pkce !== false)
+    expect(all['code']).toBe('the-code')
+    expect('client_secret' in all).toBe(!('authorization' in sent!.headers))
+
+    if (row.badRefresh !== undefined) {
+      vendor.answer(row.badRefresh.answer)
+      const refreshing = oauth.refresh({
         auth,
         client: CLIENT,
         settings,
-        redirectUri: REDIRECT,
-        session,
-        ...(row.scopes === undefined ? {} : { scopes: row.scopes }),
+        refreshToken: 'old-refresh-token',
+        signal: AbortSignal.timeout(10_000),
       })
-      const page = new URL(url)
-      const { place, ...parameters } = row.authorization
-      expect(page.pathname).toBe(`/${place}`)
-      const common = { response_type: 'code', client_id: 'client-id', redirect_uri: REDIRECT, state }
-      for (const [key, value] of Object.entries({ ...common, ...parameters })) {
-        expect([key, page.searchParams.get(key)]).toEqual([key, value])
-      }
-
-      vendor.answer(...row.answers)
-      const callback = new URL(REDIRECT)
-      for (const [key, value] of Object.entries({ code: 'the-code', state, ...row.callback })) {
-        callback.searchParams.set(key, value)
-      }
-      const { tokens } = await oauth.finishAuthorization({
-        callbackUrl: callback.href,
-        session,
-        provider: () => Promise.resolve({ auth, client: CLIENT }),
+      await expect(refreshing).rejects.toMatchObject({
+        code: 'oauth_refused',
+        retryable: false,
+        data: { error: row.badRefresh.error },
       })
-      expect(tokens).toMatchObject(row.tokens)
-      expect(vendor.seen.length).toBe(row.answers.length)
-      const [sent] = vendor.seen
-      expect(sent).toMatchObject({ method: 'POST', ...row.sent })
-      const all = { ...sent!.query, ...sent!.parameters }
-      expect('code_verifier' in all).toBe(row.pkce !== false)
-      expect(all['code']).toBe('the-code')
-      expect('client_secret' in all).toBe(!('authorization' in sent!.headers))
-
-      if (row.badRefresh !== undefined) {
-        vendor.answer(row.badRefresh.answer)
-        const refreshing = oauth.refresh({
-          auth,
-          client: CLIENT,
-          settings,
-          refreshToken: 'old-refresh-token',
-          signal: AbortSignal.timeout(10_000),
-        })
-        await expect(refreshing).rejects.toMatchObject({
-          code: 'oauth_refused',
-          retryable: false,
-          data: { error: row.badRefresh.error },
-        })
-      }
-    })
-  }
+    }
+  })
 })
 
 const signal = AbortSignal.timeout(60_000)
