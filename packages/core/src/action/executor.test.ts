@@ -548,7 +548,7 @@ describe('the breaker', () => {
   test('counts time-outs, and not what its caller aborted', async () => {
     const { executor, request, clock } = openService(untilAborted)
     const call = (more: object) => failure(executor.execute(request('read', { ...quick, ...more })))
-    for (let i = 0; i < 6; i++) {
+    for (let i = 0; i < 8; i++) {
       const controller = new AbortController()
       const aborted = call({ signal: controller.signal })
       await clock.advance(0)
