@@ -91,6 +91,15 @@ export { TERMINAL } from './store/store.ts'
 export { StoreOwnedError } from './store/errors.ts'
 export { createMemoryStore, MemoryDisk } from './store/memory/memory-store.ts'
 export { openSqliteStore, type SqliteStoreOptions } from './store/sqlite/sqlite-store.ts'
+export {
+  inspectPostgres,
+  migratePostgres,
+  openPostgresStore,
+  type PostgresStore,
+  type PostgresStoreOptions,
+} from './store/postgres/postgres-store.ts'
+export { parseAddress } from './store/postgres/database.ts'
+export { POSTGRES_SCHEMA_VERSION } from './store/postgres/migrations.ts'
 export { readOwner, type Lease, type OwnerStatus } from './store/sqlite/owner.ts'
 export { fromSqlite, migrate } from './store/sqlite/open-database.ts'
 export { SCHEMA_VERSION } from './store/sqlite/migrations.ts'

@@ -5,6 +5,7 @@ import {
   createFileBlobStore,
   createRuntime,
   openKeys,
+  openPostgresStore,
   openSqliteStore,
   type BlobStore,
   type Connector,
@@ -38,15 +39,17 @@ export interface EngineOptions {
   readonly socket: string
 }
 
-/** Takes ownership of the data folder. Throws `store_owned` while another process has it. */
+/**
+ * Takes ownership of the data folder; throws `store_owned` while another process has it. With a database, opens a session
+ * there beside those of other processes; the data folder then has the key ring only.
+ */
 export async function openEngine({ settings, socket }: EngineOptions): Promise<Engine> {
   const folder = dataFolder(settings.dataDir)
   mkdirSync(folder.directory, { recursive: true, mode: 0o700 })
   const { version } = readBuild()
   const connectors = await installedConnectors()
   const keys = openKeys(folder.directory, settings.keys)
-  const store = await openSqliteStore({ file: folder.database, socket, version })
-  const blobs = createFileBlobStore(folder.blobs)
+  const { store, blobs } = await openStore(settings, folder, { socket, version })
   const egress = createEgress({ allow: settings.egressAllow })
   return {
     folder,
@@ -72,4 +75,14 @@ export async function openEngine({ settings, socket }: EngineOptions): Promise<E
       await egress.close()
     },
   }
+}
+
+async function openStore(
+  { databaseUrl }: Settings,
+  folder: DataFolder,
+  identity: { readonly socket: string; readonly version: string },
+): Promise<{ readonly store: Store; readonly blobs: BlobStore }> {
+  if (databaseUrl !== null) return openPostgresStore({ url: databaseUrl, version: identity.version })
+  const store = await openSqliteStore({ file: folder.database, ...identity })
+  return { store, blobs: createFileBlobStore(folder.blobs) }
 }

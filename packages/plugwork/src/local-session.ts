@@ -39,7 +39,7 @@ export async function openLocalSession(context: Context, options: LocalSessionOp
     },
   })
   await runtime.open()
-  const control = startControl(options.socket, {
+  const control = startControl(settings.databaseUrl === null ? options.socket : null, {
     runtime,
     store,
     tenant: TENANT,
@@ -55,6 +55,7 @@ export async function openLocalSession(context: Context, options: LocalSessionOp
   const known = async (id: string): Promise<RunDetail | null> => runtime.get(TENANT, id)
   return {
     server: null,
+    isElsewhere: async (run) => (await store.isElsewhere?.(run)) ?? false,
     start: (flow, inputs) =>
       runtime.start({ tenant: TENANT, flow, inputs, trigger: { kind: 'command', actor: ACTOR } }),
     wait: (id, timeoutMs) => runtime.wait(TENANT, id, timeoutMs),
@@ -83,7 +84,9 @@ export async function openLocalSession(context: Context, options: LocalSessionOp
 const QUICK_MS = 250
 
 /** Serves the control socket once the command turns out to take its time. */
-function startControl(socket: string, options: ServeControlOptions): { close(): Promise<void> } {
+function startControl(socket: string | null, options: ServeControlOptions): { close(): Promise<void> } {
+  // Processes that share a database reach each other's runs through it.
+  if (socket === null) return { close: () => Promise.resolve() }
   let opened: Promise<() => Promise<void>> | null = null
   const timer = setTimeout(() => {
     opened = import('@plugwork/server/control').then(({ serveControl }) => serveControl(socket, options))

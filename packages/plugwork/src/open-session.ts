@@ -24,6 +24,8 @@ export interface OpenSessionOptions {
 const LOOK_MS = 100
 
 export async function openSession(context: Context, options: OpenSessionOptions): Promise<Session> {
+  // Nobody owns a database: every process has a session of its own there.
+  if (options.folder.settings.databaseUrl !== null) return openHere(context, options)
   const data = dataFolder(options.folder.settings.dataDir)
   let said = false
   for (;;) {

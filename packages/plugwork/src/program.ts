@@ -105,7 +105,10 @@ const jsonOption = (command: Command): Command => command.option('--json', 'prin
 const storeOptions = (command: Command): Command =>
   command
     .option('--data-dir <dir>', 'folder of the embedded store')
-    .addOption(new Option('--database-url <url>', 'PostgreSQL instead (not available in this build)').hideHelp())
+    .option(
+      '--database-url <url>',
+      'PostgreSQL instead; better set PLUGWORK_DATABASE_URL, which no list of processes shows',
+    )
 
 /** The project is found from the working directory upward (`plugwork.yaml`). */
 const projectOptions = (command: Command): Command =>

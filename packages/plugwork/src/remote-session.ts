@@ -8,6 +8,7 @@ import type { Session } from './session.ts'
 export function remoteSession(client: ControlClient, info: ServerInfo, file: string | null): Session {
   return {
     server: { pid: info.pid, address: info.address },
+    isElsewhere: async () => false,
     async start(flow: string, inputs: JsonObject): Promise<StartOutcome> {
       if (file === null) throw new UsageError(`The flow ${flow} has no file that the server could run.`)
       const outcome = await client.startFile({ file, inputs })

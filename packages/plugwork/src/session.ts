@@ -17,6 +17,8 @@ import type {
 export interface Session extends AsyncDisposable {
   /** The server that carries things out; null: this process does. */
   readonly server: { readonly pid: number; readonly address: string | null } | null
+  /** Whether another live process has the run, or had it last: on a database several may work at a time. */
+  isElsewhere(run: Pick<RunRow, 'epoch'>): Promise<boolean>
   start(flow: string, inputs: JsonObject): Promise<StartOutcome>
   /** Resolves when the run ends, waits for somebody, or `timeoutMs` has passed; null when there is no such run. */
   wait(id: string, timeoutMs: number): Promise<RunSummary | null>

@@ -42,7 +42,7 @@ export interface SettingSpec<Value> {
 
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const
 const LOG_FORMATS = ['auto', 'json', 'text'] as const
-const SCALE = 'PostgreSQL and Redis are not available in this build; leave it out to use the embedded store.'
+const SCALE = 'Redis is not available in this build; leave it out.'
 
 export const SETTINGS: { readonly [name in SettingName]: SettingSpec<Settings[name]> } = {
   port: {
@@ -70,10 +70,9 @@ export const SETTINGS: { readonly [name in SettingName]: SettingSpec<Settings[na
   databaseUrl: {
     key: 'database_url',
     variable: 'PLUGWORK_DATABASE_URL',
-    summary: 'PostgreSQL instead of the embedded store (not available in this build).',
+    summary: 'PostgreSQL instead of the embedded store: postgres://user:password@host/name.',
     default: null,
     secret: true,
-    unavailable: SCALE,
     read: text,
   },
   redisUrl: {

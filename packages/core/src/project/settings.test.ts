@@ -65,9 +65,9 @@ test.each([
   expect(() => read({}, environment as Record<string, string>)).toThrow(message)
 })
 
-test('PostgreSQL is refused, not ignored, and the URL with its password is not shown', () => {
-  expect(() => read({}, { PLUGWORK_DATABASE_URL: 'postgres://u:pw@h/d' })).toThrow(
-    /^PLUGWORK_DATABASE_URL: PostgreSQL and Redis are not available/,
+test('Redis is refused, not ignored, and the URL with its password is not shown', () => {
+  expect(() => read({}, { PLUGWORK_REDIS_URL: 'redis://u:pw@h/0' })).toThrow(
+    /^PLUGWORK_REDIS_URL: Redis is not available/,
   )
 })
 

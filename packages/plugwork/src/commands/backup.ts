@@ -3,13 +3,14 @@ import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSyn
 import { join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { PlugworkError } from '@plugwork/core/error'
-import { fromSqlite, KEYS_FILE, migrate, type OwnerStatus } from '@plugwork/core/node'
+import { fromSqlite, KEYS_FILE, migrate, parseAddress, type OwnerStatus } from '@plugwork/core/node'
 import { readBuild } from '../build.ts'
 import type { Context } from '../context.ts'
 import { dataFolder, inUse, liveOwner, type DataFolder } from '../data-folder.ts'
 import { EXIT, UsageError } from '../exit.ts'
 import { openSession } from '../open-session.ts'
-import { showPath } from '../render/path.ts'
+import type { ProjectFolder } from '../project-folder.ts'
+import { showPath, showStore } from '../render/path.ts'
 import { bytes, count } from '../render/text.ts'
 import { folderOf, type StoreFlags } from './runs.ts'
 
@@ -21,6 +22,7 @@ export async function backup(
   flags: StoreFlags & { readonly withKeys?: boolean },
 ): Promise<number> {
   const folder = folderOf(context, flags)
+  refuseDatabase(context, folder)
   const data = dataFolder(folder.settings.dataDir)
   const directory = resolve(context.workingDirectory, target)
   if (!existsSync(data.database)) throw new UsageError(`There is no store in ${showPath(context, data.directory)}.`)
@@ -59,7 +61,9 @@ export async function restore(
   source: string,
   flags: StoreFlags & { readonly force?: boolean },
 ): Promise<number> {
-  const { settings } = folderOf(context, flags)
+  const folder = folderOf(context, flags)
+  refuseDatabase(context, folder)
+  const { settings } = folder
   const data = dataFolder(settings.dataDir)
   const directory = resolve(context.workingDirectory, source)
   const from = dataFolder(directory)
@@ -99,6 +103,17 @@ export async function restore(
     )
   }
   return EXIT.done
+}
+
+/** A database server is copied by its own tools, consistently and while work goes on. */
+function refuseDatabase(context: Context, folder: ProjectFolder): void {
+  const { databaseUrl } = folder.settings
+  if (databaseUrl === null) return
+  const { schema } = parseAddress(databaseUrl)
+  throw new UsageError(
+    `The store is ${showStore(context, folder)}; this command copies the embedded store only.`,
+    `pg_dump --schema=${schema} copies it while work goes on, large values included; pg_restore puts it back. Keep the key ring too.`,
+  )
 }
 
 /** A damaged store is what a restore is for: nobody can work in it, whoever its owner was. */

@@ -5,8 +5,10 @@ import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { PlugworkError } from '@plugwork/core/error'
 import {
+  inspectPostgres,
   KEYS_FILE,
   openKeys,
+  POSTGRES_SCHEMA_VERSION,
   readOwner,
   SCHEMA_VERSION,
   SETTINGS,
@@ -61,7 +63,9 @@ async function checkFolder(context: Context, folder: ProjectFolder): Promise<Fin
     ...(await checkConnectors()),
     checkWritable(context, data),
     checkDisk(data),
-    ...checkStore(context, data),
+    ...(folder.settings.databaseUrl === null
+      ? checkStore(context, data)
+      : await checkDatabase(folder.settings.databaseUrl)),
     checkKeys(context, folder, data),
     await checkPort(folder, data),
   ]
@@ -211,6 +215,28 @@ function checkStore(context: Context, data: DataFolder): Finding[] {
     })
   }
   return findings
+}
+
+async function checkDatabase(url: string): Promise<Finding[]> {
+  try {
+    const { shown, server, version, sessions } = await inspectPostgres(url)
+    const processes = sessions.map((one) => `process ${one.pid} on ${one.host} (Plugwork ${one.version})`)
+    const who = processes.length === 0 ? 'nobody' : processes.join(', ')
+    const state = version === 0 ? 'no tables yet; the first run makes them' : `version ${version}`
+    const behind = version > 0 && version < POSTGRES_SCHEMA_VERSION
+    return [
+      {
+        check: 'store',
+        status: behind ? 'warning' : 'ok',
+        message: `${shown}, PostgreSQL ${server}, ${state}`,
+        ...(behind ? { remedy: 'plugwork migrate, or simply start' } : {}),
+      },
+      { check: 'sessions', status: 'ok', message: who },
+    ]
+  } catch (error) {
+    if (!(error instanceof PlugworkError)) throw error
+    return [{ check: 'store', status: 'error', message: error.message }]
+  }
 }
 
 function storeFinding(shown: string, integrity: string, version: number, size: number): Finding {

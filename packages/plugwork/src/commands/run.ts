@@ -32,7 +32,7 @@ export async function run(context: Context, name: string, options: RunOptions): 
     await using _closed = session
     const outcome = await session.start(flow.name, inputs)
     const id = acceptedId(outcome, flow.name)
-    const reporting = { ...options, where: whereOptions(context, folder, options.dataDir) }
+    const reporting = { ...options, where: whereOptions(context, folder, options) }
     return reportFollowed(context, await followRun(context, session, id, reporting), reporting)
   } finally {
     // The session closes the project that it works with.

@@ -8,7 +8,7 @@ import { jsonOption, readInputs, type InputOptions } from '../inputs.ts'
 import { openSession, type OpenSessionOptions } from '../open-session.ts'
 import { findProjectFolder, namedFolder, openFolder, type ProjectFolder } from '../project-folder.ts'
 import { whereOptions } from '../render/path.ts'
-import { showPath } from '../render/path.ts'
+import { showStore } from '../render/path.ts'
 import { count, duration, table, timestamp } from '../render/text.ts'
 import { errorText, mark, traceLines } from '../render/trace.ts'
 import { howToGoOn, printOutputs, reportFollowed } from '../report-run.ts'
@@ -40,7 +40,7 @@ async function open(context: Context, flags: StoreFlags, intent: OpenSessionOpti
   const folder = folderOf(context, flags)
   const project = intent === 'look' ? {} : { project: () => loadProjectOf(context, folder) }
   const session = await openSession(context, { folder, intent, ...project })
-  return { session, folder, where: whereOptions(context, folder, flags.dataDir) }
+  return { session, folder, where: whereOptions(context, folder, flags) }
 }
 
 export interface ListFlags extends StoreFlags {
@@ -68,9 +68,8 @@ export async function list(context: Context, flags: ListFlags): Promise<number> 
     ...(since === undefined ? {} : { since }),
   })
   if (flags.json) context.json({ runs: runs.map(rowDocument) })
-  else if (runs.length === 0)
-    context.note(context.noteStyle.dim(`No runs in ${showPath(context, folder.settings.dataDir)}.`))
-  else context.print(table(runs.map((run) => rowCells(context, run, session))))
+  else if (runs.length === 0) context.note(context.noteStyle.dim(`No runs in ${showStore(context, folder)}.`))
+  else context.print(table(await Promise.all(runs.map((run) => rowCells(context, run, session)))))
   return EXIT.done
 }
 
@@ -100,9 +99,9 @@ function rowDocument(run: RunRow): object {
   }
 }
 
-function rowCells(context: Context, run: RunRow, session: Session): readonly string[] {
+async function rowCells(context: Context, run: RunRow, session: Session): Promise<readonly string[]> {
   const { style } = context
-  const interrupted = isInterrupted(run, session)
+  const interrupted = await isInterrupted(run, session)
   const status = interrupted ? 'interrupted' : run.status
   const reason =
     !interrupted && run.status === 'waiting' && run.reason !== null ? ` (${run.reason.replace('_', ' ')})` : ''
@@ -118,9 +117,10 @@ function rowCells(context: Context, run: RunRow, session: Session): readonly str
 }
 
 /** Nobody works on it: its process was killed while it ran, or left it in order (`stopped`). */
-function isInterrupted(run: Pick<RunRow, 'status' | 'reason'>, session: Session): boolean {
+async function isInterrupted(run: Pick<RunRow, 'status' | 'reason' | 'epoch'>, session: Session): Promise<boolean> {
   if (session.server !== null) return false
-  return run.status === 'running' || (run.status === 'waiting' && run.reason === 'stopped')
+  const isLeft = run.status === 'running' || (run.status === 'waiting' && run.reason === 'stopped')
+  return isLeft && !(await session.isElsewhere(run))
 }
 
 export async function show(
@@ -139,7 +139,7 @@ export async function show(
   const { bold, dim, bad } = context.style
   const took =
     run.startedAt !== null && run.finishedAt !== null ? ` in ${duration(run.finishedAt - run.startedAt)}` : ''
-  const interrupted = isInterrupted(run, session)
+  const interrupted = await isInterrupted(run.row, session)
   const reason = run.status === 'waiting' && run.reason !== null ? ` (${run.reason.replace('_', ' ')})` : ''
   const state = interrupted ? 'interrupted' : `${run.status}${reason}`
   context.print(`${mark(run.status, context.style)} ${bold(run.flow)} ${state}${took}`)

@@ -10,7 +10,7 @@ import { EXIT, UsageError } from '../exit.ts'
 import { releaseMemoryWhenIdle } from '../idle-memory.ts'
 import { onInterrupt } from '../interrupt.ts'
 import { namedFolder, noteProblems, openFolder, type ProjectFolder } from '../project-folder.ts'
-import { showPath } from '../render/path.ts'
+import { showPath, showStore } from '../render/path.ts'
 import { count } from '../render/text.ts'
 import { loadProjectOf } from './run.ts'
 
@@ -56,7 +56,8 @@ export async function start(context: Context, name: string | undefined, options:
     const { address } = await server.listen(folder.settings.port).catch((error: unknown) => {
       throw listenError(error, folder)
     })
-    await server.listenControl(controlSocketPath(folder.settings.dataDir))
+    // Commands reach runs on a database without this process.
+    if (folder.settings.databaseUrl === null) await server.listenControl(controlSocketPath(folder.settings.dataDir))
     await server.start()
     announce(context, { folder, project, server, address })
     if (options.watch) followFiles(context, project)
@@ -64,7 +65,7 @@ export async function start(context: Context, name: string | undefined, options:
     if (reason.kind === 'lost') {
       const { bad } = context.noteStyle
       context.note(
-        `${bad('error')} The data folder was lost: ${reason.reason}. Its runs go on in the process that has it now.`,
+        `${bad('error')} The store was lost: ${reason.reason}. Its runs go on in the process that has them now.`,
       )
       return EXIT.failed
     }
@@ -166,7 +167,7 @@ function announce(context: Context, { folder, project, server, address }: Announ
   const { bold, dim, accent, good } = context.style
   noteProblems(context, project.directory, project.problems)
   const flows = server.registry.list('default')
-  const where = showPath(context, folder.settings.dataDir)
+  const where = showStore(context, folder)
   context.print(
     `${good('▲')} ${bold('Plugwork')} serves ${count(flows.length, 'flow')} at ${accent(address)}  ${dim(`data in ${where}`)}`,
   )
