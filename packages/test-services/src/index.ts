@@ -9,6 +9,7 @@
  * `startBinary` and `freePort`.
  */
 export { findBinary, installPackage, requireBinary, type BinaryNeed } from './binaries.ts'
+export { chromium } from './chromium.ts'
 export { findUser, startBinary, type Daemon, type DaemonOptions, type DaemonPlace } from './daemon.ts'
 export { freePort } from './free-port.ts'
 export { locate, type Located, type LocateOptions, type ServiceSpec } from './locate.ts'
