@@ -1,4 +1,4 @@
-/** A runtime on a fresh SQLite store in this process, with flows given as text and tasks given as functions. */
+/** A runtime on a fresh store (SQLite unless another is opened) in this process, with flows given as text and tasks given as functions. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,6 +8,7 @@ import {
   createFileBlobStore,
   createRuntime,
   openSqliteStore,
+  type BlobStore,
   type Definitions,
   type Runtime,
   type Store,
@@ -29,7 +30,11 @@ export function planOf(source: string): Plan {
   return plan
 }
 
-export async function openBench(sources: readonly string[], tasks: Tasks): Promise<Bench> {
+export async function openBench(
+  sources: readonly string[],
+  tasks: Tasks,
+  open?: () => Promise<{ readonly store: Store; readonly blobs: BlobStore }>,
+): Promise<Bench> {
   const folder = mkdtempSync(join(tmpdir(), 'plugwork-bench-'))
   const file = join(folder, 'plugwork.db')
   const plans = new Map(sources.map(planOf).map((plan) => [plan.flow, { plan, hash: planHash(plan) }]))
@@ -43,10 +48,15 @@ export async function openBench(sources: readonly string[], tasks: Tasks): Promi
     secret: () => null,
     env: () => null,
   }
-  const store = await openSqliteStore({ file, socket: '', version: 'bench' })
+  const { store, blobs } = open
+    ? await open()
+    : {
+        store: await openSqliteStore({ file, socket: '', version: 'bench' }),
+        blobs: createFileBlobStore(join(folder, 'blobs')),
+      }
   const runtime = createRuntime({
     store,
-    blobs: createFileBlobStore(join(folder, 'blobs')),
+    blobs,
     egress: createEgress({ allow: [] }),
     connectors: [],
     definitions,

@@ -7,6 +7,7 @@
 import { benchExpression } from './expression.ts'
 import { formatRows, Workbench, type Row } from './harness.ts'
 import { benchOpenRuns } from './open-runs.ts'
+import { benchPostgresStore } from './postgres-store.ts'
 import { benchServer } from './server.ts'
 import { STEP_BENCHES } from './steps.ts'
 
@@ -18,6 +19,7 @@ const BENCHES: Record<string, () => Promise<Row[]>> = {
   pure: STEP_BENCHES.pureSteps,
   'open-runs': benchOpenRuns,
   'journal-size': STEP_BENCHES.journalSize,
+  'postgres-store': benchPostgresStore,
   server: async () => {
     using bench = new Workbench()
     return await benchServer(bench)

@@ -7,11 +7,11 @@ import { join } from 'node:path'
 import { api, freePort, kill, median, ms, perSecond, pss, ready, until, type Row, type Workbench } from './harness.ts'
 
 const SECONDS = 6
-/** Both sides are read warm: the compiler needs some ten seconds of load to have done its work. */
+/** Each side is read right after its own warm-up: the compiler needs some ten seconds of load to have done its work. */
 const WARM_UP_SECONDS = 10
 const SERIES = 3
-/** An idle server gives memory back after some 4 s; readings of memory are of a server at rest. */
-const REST_MS = 8_000
+/** An idle server gives memory back after some 8 s; readings of memory are of a server at rest. */
+const REST_MS = 12_000
 
 /** Checks a sample of the answered runs with their traces, and the count of all. */
 async function findAnswered(port: number, idFile: string, flow: string): Promise<number> {
@@ -80,8 +80,6 @@ export async function benchServer(bench: Workbench): Promise<Row[]> {
 
   let server = bench.server({ data: 'webhook', port, env })
   await ready(port)
-  await bench.load(port, '/webhooks/quote', 50, WARM_UP_SECONDS)
-  await bench.load(Number(byHand.line), '/', 50, WARM_UP_SECONDS)
   const ours: number[] = []
   const hand: number[] = []
   const p99: number[] = []
@@ -90,6 +88,9 @@ export async function benchServer(bench: Workbench): Promise<Row[]> {
   let memory = 0
   let busy = 0
   for (let i = 0; i < SERIES; i++) {
+    await bench.load(Number(byHand.line), '/', 50, WARM_UP_SECONDS)
+    hand.push((await bench.load(Number(byHand.line), '/', 50, SECONDS)).perSecond)
+    await bench.load(port, '/webhooks/quote', 50, WARM_UP_SECONDS)
     const mine = await bench.load(port, '/webhooks/quote', 50, SECONDS, ids)
     if (mine.errors > 0) throw new Error(`${mine.errors} errors in the webhook series`)
     ours.push(mine.perSecond)
@@ -103,8 +104,6 @@ export async function benchServer(bench: Workbench): Promise<Row[]> {
     server = bench.server({ data: 'webhook', port, env })
     await ready(port)
     answered += await findAnswered(port, ids, 'Quote')
-    await bench.load(port, '/webhooks/quote', 50, WARM_UP_SECONDS)
-    hand.push((await bench.load(Number(byHand.line), '/', 50, SECONDS)).perSecond)
   }
   const ratio = median(ours) / median(hand)
   const webhook = 'webhook -> 3 pure steps -> HTTP GET -> response'

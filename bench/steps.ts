@@ -5,7 +5,7 @@ import { openSqliteStore, type Runtime } from '@plugwork/core/node'
 import { median, ms, perSecond, type Row } from './harness.ts'
 import { openBench, runFlow, type Bench } from './in-process.ts'
 
-const TEN_TASKS = `flow: TenTasks
+export const TEN_TASKS = `flow: TenTasks
 inputs:
   - { name: n, type: integer, required: true }
 steps:
@@ -77,7 +77,7 @@ async function replay(bench: Bench, batchSizes: readonly number[], name: string)
 }
 
 /** Keeps `width` runs in flight until `total` have ended; answers the milliseconds. */
-async function keepInFlight(runtime: Runtime, flow: string, width: number, total: number): Promise<number> {
+export async function keepInFlight(runtime: Runtime, flow: string, width: number, total: number): Promise<number> {
   let started = 0
   const began = performance.now()
   const lane = async (): Promise<void> => {

@@ -236,10 +236,12 @@ export class Database implements Queryable {
       await client.end().catch(() => undefined)
       throw fromPostgres(error, this.address)
     }
-    // An idle store keeps no process alive. Newer than the driver's published types.
-    ;(client as Client & { unref(): void }).unref()
+    // An idle store keeps no process alive; its end does. Newer than the driver's published types.
+    const held = client as Client & { ref(): void; unref(): void }
+    held.unref()
     return async () => {
       ended = true
+      held.ref()
       await client.end().catch(() => undefined)
     }
   }
