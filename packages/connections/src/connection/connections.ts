@@ -4,35 +4,20 @@
  */
 import { randomUUID } from 'node:crypto'
 import { PlugworkError, type JsonObject } from '@plugwork/core'
-import {
-  systemClock,
-  type AuthMethod,
-  type Clock,
-  type Connector,
-  type Credential,
-  type CredentialSource,
-  type Egress,
-} from '@plugwork/core/node'
-import type { OAuthClient, OAuthTokens, TokenSet } from '../oauth/token-set.ts'
-import { Refresher, type RefreshTiming } from '../refresh/refresher.ts'
-import { StoredCredentialSource } from '../refresh/stored-credential-source.ts'
+import { systemClock, type Clock, type Connector, type CredentialSource, type Egress } from '@plugwork/core/node'
+import type { OAuthTokens, TokenSet } from '../oauth/token-set.ts'
+import type { RefreshTiming } from '../refresh/refresher.ts'
 import type { ConnectionStore } from '../store/connection-store.ts'
 import type { Vault } from '../vault/vault.ts'
 import { checkAccess, isAllowed, type Actor, type Authorize, type ConnectionOperation } from './access.ts'
 import { viewOf, type Connection, type ConnectionRow, type ConnectionStatus, type StatusReason } from './connection.ts'
-import { checkInput, configOf, makesTokens, methodOf, textsOf, type ConnectionFields } from './connection-input.ts'
+import { checkInput, configOf, makesTokens, methodOf, type ConnectionFields } from './connection-input.ts'
+import { ConnectionTokens, type FindClient } from './connection-tokens.ts'
 import { ConnectionRows, type RowChange } from './connection-rows.ts'
 import { connectionError, ERRORS, notFound } from './errors.ts'
 import { ConnectionEvents, type ConnectionListener } from './events.ts'
-import { needsNoPerson, readCredential, readTokens, sealCredential, tokenChange } from './stored-tokens.ts'
+import { needsNoPerson, readCredential, sealCredential } from './stored-tokens.ts'
 import { verifyConnection } from './verify-connection.ts'
-
-/** The application's registration with a provider, for a connection. */
-export type FindClient = (request: {
-  readonly tenant: string
-  readonly connector: string
-  readonly method: string
-}) => OAuthClient | null | Promise<OAuthClient | null>
 
 export interface ConnectionsOptions {
   readonly store: ConnectionStore
@@ -96,10 +81,6 @@ export interface OpenConnection {
 
 const DEFAULT_NAME = 'default'
 const NEVER = new AbortController().signal
-/** Credential sources kept; whoever holds another one keeps it working. */
-const KEEP_SOURCES = 10_000
-/** Longest time that a provider may take to revoke. */
-const REVOKE_MS = 10_000
 
 export class Connections {
   readonly #options: ConnectionsOptions
@@ -107,8 +88,7 @@ export class Connections {
   readonly #rows: ConnectionRows
   readonly #connectors: ReadonlyMap<string, Connector>
   readonly #events: ConnectionEvents
-  readonly #refresher: Refresher
-  readonly #sources = new Map<string, StoredCredentialSource>()
+  readonly #tokens: ConnectionTokens
 
   constructor(options: ConnectionsOptions) {
     const log = options.log ?? (() => undefined)
@@ -119,18 +99,16 @@ export class Connections {
     this.#events = new ConnectionEvents((error) =>
       log('error', `a listener to connections failed: ${messageOf(error)}`),
     )
-    this.#refresher = new Refresher({
-      rows: this.#rows,
+    this.#tokens = new ConnectionTokens({
+      ...options,
       clock: this.#clock,
+      rows: this.#rows,
+      connector: (name) => this.#connector(name),
       log,
-      fetchTokens: async (row, signal) => this.#fetchTokens(row, signal),
-      storeTokens: async (row, tokens) => this.#tokenChange(row, tokens, true),
       changed: (row, from, refreshed) => {
         this.#tellStatus(row, from)
         if (refreshed) this.#tell('refreshed', row)
       },
-      ...(options.random === undefined ? {} : { random: options.random }),
-      ...(options.timing === undefined ? {} : { timing: options.timing }),
     })
   }
 
@@ -256,7 +234,7 @@ export class Connections {
       tokenVersion: row.data.tokenVersion + 1,
     }
     const made =
-      tokens === undefined ? { due: null, data: without } : await this.#tokenChange(row, tokens, false, method)
+      tokens === undefined ? { due: null, data: without } : await this.#tokens.change(row, tokens, false, method)
     return this.#change(id, 'reconnected', (current) => ({
       due: made.due ?? null,
       data: {
@@ -279,16 +257,16 @@ export class Connections {
    */
   async disconnect(actor: Actor, id: string): Promise<Connection> {
     const row = await this.#allowed(actor, id, 'remove')
-    await this.#revoke(row)
+    await this.#tokens.revoke(row)
     return this.#markDisconnected(id)
   }
 
   /** Revokes as `disconnect` does, and deletes the row. */
   async remove(actor: Actor, id: string): Promise<void> {
     const row = await this.#allowed(actor, id, 'remove')
-    await this.#revoke(row)
+    await this.#tokens.revoke(row)
     const removed = await this.#rows.remove(id)
-    this.#forget(id)
+    this.#tokens.forget(id)
     if (removed) this.#tell('removed', row)
   }
 
@@ -329,7 +307,7 @@ export class Connections {
       return { connection, connector, config: configOf(connector, row.data.settings, credential) }
     }
     const config = configOf(connector, row.data.settings, {})
-    return { connection, connector, config, credentials: this.#source(id, method.name) }
+    return { connection, connector, config, credentials: this.#tokens.source(id, method.name) }
   }
 
   /**
@@ -346,7 +324,7 @@ export class Connections {
         signal.throwIfAborted()
         try {
           const before = row.data.tokenVersion
-          const { data } = await this.#refresher.refresh(row.id, before, true)
+          const { data } = await this.#tokens.refresh(row.id, before, true)
           if (data.tokenVersion > before) refreshed += 1
         } catch (error) {
           // Its state and event say so; the others have their turn.
@@ -365,7 +343,7 @@ export class Connections {
       const rows = await this.#rows.list({ tenant, limit: 100 })
       for (const row of rows) {
         if (!(await this.#rows.remove(row.id))) continue
-        this.#forget(row.id)
+        this.#tokens.forget(row.id)
         connections += 1
         this.#tell('removed', row)
       }
@@ -374,96 +352,12 @@ export class Connections {
     return { connections, dataKeys: await this.#options.vault.shred(tenant) }
   }
 
-  #source(id: string, method: string): StoredCredentialSource {
-    const known = this.#sources.get(id)
-    if (known !== undefined) return known
-    const source = new StoredCredentialSource({
-      id,
-      refresher: this.#refresher,
-      clock: this.#clock,
-      read: async () => this.#read(id),
-      credentialOf: async (row) => this.#credentialOf(row, method),
-      expired: async (row) => this.#expired(row),
-    })
-    if (this.#sources.size >= KEEP_SOURCES)
-      for (const oldest of this.#sources.keys()) if (this.#sources.delete(oldest)) break
-    this.#sources.set(id, source)
-    return source
-  }
-
-  #forget(id: string): void {
-    this.#sources.get(id)?.forget()
-    this.#sources.delete(id)
-  }
-
-  async #credentialOf(row: ConnectionRow, method: string): Promise<Credential> {
-    const tokens = await readTokens(this.#options.vault, row)
-    if (tokens === null) throw notConnected(viewOf(row, this.#clock.now()))
-    const { metadata, expiresAt } = row.data
-    return { method: row.data.method ?? method, token: tokens.accessToken, metadata, expiresAt }
-  }
-
-  async #expired(row: ConnectionRow): Promise<never> {
-    const message =
-      row.data.tokens === null
-        ? 'nobody has signed in yet.'
-        : 'its token has expired, and the service gave none to renew it with.'
-    const reason: StatusReason = { code: 'token_expired', message, at: this.#clock.now() }
-    const written = await this.#rows.change(row.id, (now) =>
-      now.data.tokenVersion === row.data.tokenVersion && now.data.status !== 'revoked'
-        ? { data: { status: 'needs_reauth', reason } }
-        : null,
-    )
-    if (written.outcome === 'done') this.#tellStatus(written.row, written.before.data.status)
-    throw connectionError(
-      'connection_needs_reauth',
-      `The connection "${row.name}" to ${row.connector} has to be connected again: ${message}`,
-      { data: { connection: row.id, reason: 'token_expired' } },
-    )
-  }
-
-  async #fetchTokens(row: ConnectionRow, signal: AbortSignal): Promise<TokenSet> {
-    const method = methodOf(this.#connector(row.connector), row.data.method)!
-    const { auth } = method
-    const credential = await readCredential(this.#options.vault, row)
-    const settings = textsOf(row.data.settings)
-    const fields = { ...settings, ...textsOf(credential) }
-    if (auth.kind === 'jwt') return this.#options.tokens.obtain({ auth, client: null, settings, fields, signal })
-    if (auth.kind !== 'oauth2') throw new TypeError(`the auth method ${method.name} of ${row.connector} has no tokens`)
-    const client = await this.#client(row, method.name)
-    if (needsNoPerson(auth)) return this.#options.tokens.obtain({ auth, client, settings, fields, signal })
-    const refreshToken = (await readTokens(this.#options.vault, row))?.refreshToken
-    if (refreshToken === undefined) throw notConnected(viewOf(row, this.#clock.now()))
-    return this.#options.tokens.refresh({ auth, client, settings, refreshToken, signal })
-  }
-
-  async #client(row: ConnectionRow, method: string): Promise<OAuthClient> {
-    const client = await this.#options.client({ tenant: row.tenant, connector: row.connector, method })
-    if (client !== null) return client
-    throw connectionError(
-      'connection_invalid',
-      `The application has no OAuth client for ${row.connector} (method ${method}). Register one with the service and configure its id and secret.`,
-      { data: { connector: row.connector, method } },
-    )
-  }
-
-  async #tokenChange(
-    row: ConnectionRow,
-    tokens: TokenSet,
-    keepOld: boolean,
-    method = methodOf(this.#connector(row.connector), row.data.method),
-  ): ReturnType<typeof tokenChange> {
-    const { vault } = this.#options
-    const before = keepOld ? await readTokens(vault, row) : null
-    return tokenChange({ vault, row, method: tokenMethod(method?.auth), before, tokens, now: this.#clock.now() })
-  }
-
   async #withTokens(
     row: Omit<ConnectionRow, 'version'>,
     tokens: TokenSet | undefined,
   ): Promise<Omit<ConnectionRow, 'version'>> {
     if (tokens === undefined) return row
-    const change = await this.#tokenChange({ ...row, version: 0 }, tokens, false)
+    const change = await this.#tokens.change({ ...row, version: 0 }, tokens, false)
     return { ...row, due: change.due ?? null, data: { ...row.data, ...change.data } }
   }
 
@@ -485,30 +379,6 @@ export class Connections {
       settings,
       credential: await sealCredential(this.#options.vault, row, credential),
       secrets: Object.keys(credential),
-    }
-  }
-
-  /** What the provider says to it does not matter: here it is over. */
-  async #revoke(row: ConnectionRow): Promise<void> {
-    const method = methodOf(this.#connector(row.connector), row.data.method)
-    if (method?.auth.kind !== 'oauth2' || row.data.tokens === null) return
-    const { auth } = method
-    const settings = textsOf(row.data.settings)
-    try {
-      const tokens = await readTokens(this.#options.vault, row)
-      const client = await this.#client(row, method.name)
-      const signal = AbortSignal.timeout(REVOKE_MS)
-      const { revoke } = this.#options.tokens
-      const both = [
-        ['refresh_token', tokens?.refreshToken],
-        ['access_token', tokens?.accessToken],
-      ] as const
-      for (const [kind, token] of both) {
-        if (token !== undefined)
-          await revoke.call(this.#options.tokens, { auth, client, settings, token, kind, signal })
-      }
-    } catch (error) {
-      this.#options.log?.('warn', `connection ${row.id} could not be revoked at ${row.connector}: ${messageOf(error)}`)
     }
   }
 
@@ -552,7 +422,7 @@ export class Connections {
       throw connectionError('connection_exists', `Another connection has this name; choose another one.`)
     }
     if (written.outcome !== 'done') throw notFound(id)
-    this.#sources.get(id)?.forget()
+    this.#tokens.changed(id)
     this.#tell(type, written.row)
     this.#tellStatus(written.row, viewOf(written.before, this.#clock.now()).status)
     return viewOf(written.row, this.#clock.now())
@@ -597,11 +467,6 @@ export class Connections {
   }
 }
 
-function tokenMethod(auth: AuthMethod | undefined): AuthMethod {
-  if (auth !== undefined && makesTokens(auth)) return auth
-  throw connectionError('connection_invalid', 'This auth method has no tokens; give its secret fields as `credential`.')
-}
-
 function assertUsable({ status, reason, id, name, connector }: Connection): void {
   if (status !== 'needs_reauth' && status !== 'revoked') return
   const code = status === 'revoked' ? 'connection_revoked' : 'connection_needs_reauth'
@@ -611,14 +476,6 @@ function assertUsable({ status, reason, id, name, connector }: Connection): void
     {
       data: { connection: id, reason: reason?.code ?? null },
     },
-  )
-}
-
-function notConnected({ id, name, connector }: Connection): PlugworkError {
-  return connectionError(
-    'connection_needs_reauth',
-    `Nobody has signed in to the connection "${name}" to ${connector} yet. Connect it.`,
-    { data: { connection: id, reason: null } },
   )
 }
 
