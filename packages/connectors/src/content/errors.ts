@@ -12,4 +12,10 @@ export const ERRORS = {
     retryable: false,
     summary: 'Bytes are read as text but are not UTF-8; use `encoding: base64`.',
   },
+  remote_path: {
+    status: 422,
+    retryable: false,
+    summary:
+      'A path on a server has a part `..`, a control character, or is absolute although the connection has a `root`.',
+  },
 } as const satisfies Record<string, ErrorSpec>
