@@ -6,11 +6,23 @@ import { http } from './http/http.ts'
 import { memcached } from './memcached/memcached.ts'
 import { redis } from './redis/redis.ts'
 import { s3 } from './s3/s3.ts'
+import { sftp } from './sftp/sftp.ts'
 import { slack } from './slack/slack.ts'
 import { sqlite } from './sqlite/sqlite.ts'
 import { ssh } from './ssh/ssh.ts'
 
-export { file, github, http, memcached, redis, s3, slack, sqlite, ssh }
+export { file, github, http, memcached, redis, s3, sftp, slack, sqlite, ssh }
 
 /** Every connector of this package, for a runtime. */
-export const builtinConnectors: readonly Connector[] = [file, github, http, memcached, redis, s3, slack, sqlite, ssh]
+export const builtinConnectors: readonly Connector[] = [
+  file,
+  github,
+  http,
+  memcached,
+  redis,
+  s3,
+  sftp,
+  slack,
+  sqlite,
+  ssh,
+]
