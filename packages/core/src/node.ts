@@ -51,6 +51,8 @@ export {
 } from './connector/define-connector.ts'
 export { describeConnector } from './connector/describe-connector.ts'
 export { renderReference } from './connector/reference.ts'
+export { recordEgress, type RecordingEgress, type RecordOptions } from './egress/record-egress.ts'
+export { replayEgress, type ReplayEgress, type ReplayOptions } from './egress/replay-egress.ts'
 export { createEgress, DEFAULT_POLICY, type EgressOptions } from './egress/guarded-egress.ts'
 export type {
   Cancellation,
@@ -133,4 +135,5 @@ export { MemoryLimitStore } from './action/memory-limit-store.ts'
 export { createRedisLimitStore, type RedisLimitStoreOptions } from './action/redis-limit-store.ts'
 export { createPostgresLimitStore, type PostgresLimitStoreOptions } from './action/postgres-limit-store.ts'
 export { ERRORS as ACTION_ERRORS } from './action/errors.ts'
+export { Slots } from './slots.ts'
 export { createRuntime } from './runtime/create-runtime.ts'

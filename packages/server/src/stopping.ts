@@ -1,3 +1,5 @@
+import { Slots } from '@plugwork/core/node'
+
 /** Tells those who wait on behalf of a client that the server stops. Unlike a promise, it forgets who stopped listening. */
 export interface Stopping {
   /** Calls back once when the server stops, soon if it has; the returned function forgets the listener. */
@@ -16,7 +18,7 @@ export interface StopSource extends Stopping {
 }
 
 export function createStopping(): StopSource {
-  const listeners = new Set<() => void>()
+  const listeners = new Slots<() => void>()
   let stopped = false
   return {
     get stopped() {
@@ -25,8 +27,11 @@ export function createStopping(): StopSource {
     onStop(listener) {
       // Never at once: whoever asks may not be ready to be told yet.
       if (stopped) queueMicrotask(listener)
-      else listeners.add(listener)
-      return () => listeners.delete(listener)
+      let slot = stopped ? null : listeners.add(listener)
+      return () => {
+        if (slot !== null) listeners.remove(slot)
+        slot = null
+      }
     },
     stop() {
       stopped = true

@@ -42,6 +42,8 @@ export class Attempt implements ActionScope {
   readonly host: AttemptHost
   readonly command: AttemptCommand
   readonly startedAt: number
+  /** Its place among the attempts that run. */
+  slot = 0
   /** Hash or version of the code that runs, for the trace. */
   code: string | undefined
   /** When its time limit ends; epoch ms. */

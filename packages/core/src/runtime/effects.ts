@@ -4,6 +4,7 @@
  * here now (a task that is missing, a schema that does not fit, a connector that is not installed) holds the step; it
  * never fails it, because somebody can put it right.
  */
+import { Slots } from '../slots.ts'
 import { VALUE_LIMIT } from '../blob/blob-store.ts'
 import type { Egress } from '../egress/egress.ts'
 import { PlugworkError } from '../error.ts'
@@ -34,9 +35,9 @@ export interface EffectsOptions {
 
 export class Effects {
   readonly #options: EffectsOptions
-  readonly #attempts = new Set<Attempt>()
+  readonly #attempts = new Slots<Attempt>()
   readonly #forget = (attempt: Attempt): void => {
-    this.#attempts.delete(attempt)
+    this.#attempts.remove(attempt.slot)
     if (this.#attempts.size === 0) this.#idle?.()
   }
   #idle: (() => void) | null = null
@@ -81,7 +82,7 @@ export class Effects {
 
   #attempt(host: AttemptHost, command: AttemptCommand): Attempt {
     const attempt = new Attempt(host, command, this.#options.clock, this.#forget)
-    this.#attempts.add(attempt)
+    attempt.slot = this.#attempts.add(attempt)
     return attempt
   }
 

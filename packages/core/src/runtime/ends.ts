@@ -1,3 +1,4 @@
+import { SlotMap } from '../slots.ts'
 import type { RunSummary } from './runtime.ts'
 
 /** How long the end of a run is remembered for whoever asks for it right after its start; real time. */
@@ -5,7 +6,7 @@ const KEEP_MS = 50
 
 /** Who waits for the end of which run; and the ends of a moment ago, so that a webhook need not read its run back. */
 export class Ends {
-  readonly #waiters = new Map<number, ((summary: RunSummary) => void)[]>()
+  readonly #waiters = new SlotMap<number, ((summary: RunSummary) => void)[]>()
   #young = new Map<number, RunSummary>()
   #old = new Map<number, RunSummary>()
   #timer: ReturnType<typeof setTimeout> | null = null
@@ -18,9 +19,8 @@ export class Ends {
 
   add(rid: number, summary: RunSummary): void {
     this.counts[summary.status] = (this.counts[summary.status] ?? 0) + 1
-    const waiters = this.#waiters.get(rid)
+    const waiters = this.#waiters.delete(rid)
     if (waiters !== undefined) {
-      this.#waiters.delete(rid)
       for (const waiter of waiters) waiter(summary)
       return
     }

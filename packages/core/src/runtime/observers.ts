@@ -1,3 +1,4 @@
+import { SlotMap } from '../slots.ts'
 import type { RunStatus } from '../store/store.ts'
 import type { RunNotice } from './runtime.ts'
 
@@ -7,8 +8,8 @@ type StatusListener = (status: RunStatus, reason: string | null) => void
 /** Listeners to what happens to runs. They are told only what is durable. */
 export class Observers {
   readonly #all = new Set<Listener>()
-  readonly #byRun = new Map<string, Set<Listener>>()
-  readonly #status = new Map<string, Set<StatusListener>>()
+  readonly #byRun = new SlotMap<string, Set<Listener>>()
+  readonly #status = new SlotMap<string, Set<StatusListener>>()
 
   /** Without a run: the statuses of all runs. With one: its steps as well. The returned function ends it. */
   watch(listener: Listener, runId?: string): () => void {

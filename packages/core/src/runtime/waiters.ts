@@ -1,19 +1,26 @@
+import { Slots } from '../slots.ts'
+
 /** Those who wait for something of a run. When the process can tell them nothing more, all of them are told that. */
 export class Waiters {
-  readonly #waiting = new Set<(error: Error) => void>()
+  readonly #waiting = new Slots<(error: Error) => void>()
   #over: Error | null = null
 
   /** Resolves with what `begin` hands over; rejects with what it throws, or when all waiting is over. */
   wait<T>(begin: (resolve: (value: T) => void) => void | Promise<void>): Promise<T> {
     if (this.#over !== null) return Promise.reject(this.#over)
     return new Promise<T>((resolve, reject) => {
-      this.#waiting.add(reject)
+      const slot = this.#waiting.add(reject)
+      let waits = true
+      const leave = (): void => {
+        if (waits) this.#waiting.remove(slot)
+        waits = false
+      }
       const settle = (value: T): void => {
-        this.#waiting.delete(reject)
+        leave()
         resolve(value)
       }
       const fail = (error: unknown): void => {
-        this.#waiting.delete(reject)
+        leave()
         reject(error instanceof Error ? error : new Error(String(error)))
       }
       try {

@@ -9,6 +9,7 @@ import type { ErrorInfo, PlugworkError } from '../error.ts'
 import type { Json } from '../json.ts'
 import { crashPoint } from '../store/crash-point.ts'
 import { mutated } from '../store/mutation.ts'
+import { SlotMap } from '../slots.ts'
 import { TERMINAL, type AppendOutcome, type NewMessage, type NewRun } from '../store/store.ts'
 import type { RunStatus, Store, StoredMessage, StoreNews } from '../store/store.ts'
 import type { Batch } from './batch.ts'
@@ -66,7 +67,7 @@ export class Worker implements RunShell, LoaderHost {
   readonly observers = new Observers()
   readonly ends = new Ends()
   readonly #options: WorkerOptions
-  readonly #active = new Map<number, RunActor>()
+  readonly #active = new SlotMap<number, RunActor>()
   readonly #wakes = new Map<number, WakeReason>()
   /** With `ownOnly`: the runs that are worked on, and when a parked one has to be looked at. */
   readonly #own: Map<number, number | null> | null
@@ -428,9 +429,9 @@ export class Worker implements RunShell, LoaderHost {
 
   /** The store has asked the holders of a key to cancel, in their inboxes; those in memory look there. */
   async #readInboxes(key: string): Promise<void> {
-    for (const [rid, run] of this.#active) {
+    for (const run of this.#active.values()) {
       if (!run.identity.keys.includes(key)) continue
-      for (const message of (await this.store.load(rid))?.messages ?? []) await this.pass(message)
+      for (const message of (await this.store.load(run.rid))?.messages ?? []) await this.pass(message)
     }
     await this.#wakeDue()
   }

@@ -8,6 +8,7 @@
 import { MessageChannel, receiveMessageOnPort, Worker, type MessagePort } from 'node:worker_threads'
 
 import { PlugworkError } from '../../error.ts'
+import { SlotMap } from '../../slots.ts'
 import { ERRORS, StoreOwnedError, storeError, type StoreErrorCode } from '../errors.ts'
 import { Op, type CommitFigures, type Failure, type FromWriter, type Operation } from './messages.ts'
 import type { WriterData } from './writer.ts'
@@ -32,7 +33,7 @@ export class WriterClient {
   readonly #port: MessagePort
   readonly #pulse: Int32Array
   readonly #heart: ReturnType<typeof setInterval>
-  readonly #waiting = new Map<number, Waiting>()
+  readonly #waiting = new SlotMap<number, Waiting>()
   readonly #listeners: ((reason: string) => void)[] = []
   #ready: { readonly resolve: (ready: Ready) => void; readonly reject: (error: Error) => void } | null = null
   #outbox: Operation[] = []
@@ -174,9 +175,8 @@ export class WriterClient {
   #settle(answers: readonly unknown[]): void {
     for (let i = 0; i < answers.length; i += 2) {
       const id = answers[i] as number
-      const waiting = this.#waiting.get(id)
+      const waiting = this.#waiting.delete(id)
       if (waiting === undefined) continue
-      this.#waiting.delete(id)
       const answer = answers[i + 1]
       if (isFailure(answer)) waiting.reject(toError(answer))
       else waiting.settle(answer)
