@@ -26,3 +26,44 @@ export type {
 export { ERRORS as JWT_ERRORS, type JwtErrorCode } from './jwt/errors.ts'
 export { createJwtCredentialSource, type JwtCredentialOptions } from './jwt/jwt-credential-source.ts'
 export { signJwt, type SignedJwt, type SignJwtInput } from './jwt/sign-jwt.ts'
+
+export type { AccessRequest, Actor, Authorize, ConnectionOperation } from './connection/access.ts'
+export type { Connection, ConnectionStatus, StatusReason, StatusReasonCode } from './connection/connection.ts'
+export type { ConnectionFields } from './connection/connection-input.ts'
+export type { FindClient } from './connection/connection-tokens.ts'
+export {
+  Connections,
+  type ConnectionsOptions,
+  type CreateConnection,
+  type ListConnections,
+  type OpenConnection,
+  type ReconnectConnection,
+  type UpdateConnection,
+} from './connection/connections.ts'
+export { ERRORS as CONNECTION_ERRORS, type ConnectionErrorCode } from './connection/errors.ts'
+export type { ConnectionEvent, ConnectionListener } from './connection/events.ts'
+export { ringKeyProvider, type KeyProvider, type WrapContext, type WrappedKey } from './keys/key-provider.ts'
+export { openKeyRing } from './keys/open-key-ring.ts'
+export type { RefreshTiming } from './refresh/refresher.ts'
+export {
+  CONNECTION_TABLES,
+  type ConnectionStore,
+  type ConnectionTable,
+  type NewRow,
+  type Replaced,
+  type RowQuery,
+  type StoredRow,
+} from './store/connection-store.ts'
+export { ERRORS as CONNECTION_STORE_ERRORS, type ConnectionStoreErrorCode } from './store/errors.ts'
+export { createMemoryConnectionStore } from './store/memory-connection-store.ts'
+export {
+  openPostgresConnectionStore,
+  type PostgresConnectionStoreOptions,
+  type PostgresPool,
+  type PostgresPoolClient,
+} from './store/postgres-connection-store.ts'
+export { openSqliteConnectionStore, type SqliteConnectionStoreOptions } from './store/sqlite-connection-store.ts'
+export { createStoredAuthStates, type StoredAuthStatesOptions } from './store/stored-auth-states.ts'
+export { ERRORS as VAULT_ERRORS, type VaultErrorCode } from './vault/errors.ts'
+export { Secret } from './vault/secret.ts'
+export { Vault, type RewrapOptions, type SecretPlace, type VaultOptions, type VaultStatus } from './vault/vault.ts'
