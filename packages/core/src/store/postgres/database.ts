@@ -114,7 +114,7 @@ export class Database implements Queryable {
       connectionString: address.url,
       application_name: 'plugwork',
       options:
-        `${address.options} -c search_path=${address.schema} -c default_transaction_isolation=read\\ committed`.trim(),
+        `${address.options} -c search_path=${address.schema} -c jit=off -c default_transaction_isolation=read\\ committed`.trim(),
       statement_timeout: STATEMENT_MS,
       idle_in_transaction_session_timeout: STATEMENT_MS * 2,
       // A server that no longer answers at all is given up a little later than it would give up itself.

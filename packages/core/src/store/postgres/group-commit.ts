@@ -23,7 +23,9 @@ import { WRITE } from './statements.ts'
 const MAX_RECORDS = 500
 const MAX_BYTES = 1024 * 1024
 const MAX_OPERATIONS = 1_000
-/** Transactions beside the group statement at a time. */
+/** Group statements at a time: while one waits for the disk, the next is made. Their runs differ. */
+const MAX_GROUPS = 2
+/** Transactions beside the group statements at a time. */
 const MAX_BESIDE = 4
 /** How long a broken connection is repaired before a group is refused, in ms. The runtime then sends its writes again. */
 const PATIENCE_MS = 8_000
@@ -54,7 +56,9 @@ export class GroupCommit {
   readonly #figures = new Figures()
   #queue: Pending[] = []
   #scheduled = false
-  #sending = false
+  #groups = 0
+  /** Whether a group with new runs is on its way: numbers are given out in the order of the calls. */
+  #accepting = false
   #beside = 0
   readonly #busy = new Set<number | string>()
   #fenced = false
@@ -125,7 +129,8 @@ export class GroupCommit {
           blocked.add(lane)
         }
       } else if (
-        !this.#sending &&
+        this.#groups < MAX_GROUPS &&
+        (pending.op[0] === Op.append || !this.#accepting) &&
         members.length < MAX_OPERATIONS &&
         (members.length === 0 || (records + pending.records <= MAX_RECORDS && bytes + pending.bytes <= MAX_BYTES)) &&
         group.add(pending.op as AppendOp | AcceptOp, pending.nextSeq)
@@ -140,11 +145,14 @@ export class GroupCommit {
     }
     this.#queue = left
     if (members.length === 0) return
-    this.#sending = true
+    this.#groups++
+    const accepts = members.some(({ op }) => op[0] === Op.accept)
+    if (accepts) this.#accepting = true
     for (const { lane } of members) this.#busy.add(lane)
     if (ACK_EARLY) for (const member of members) if (member.op[0] === Op.append) member.settle(COMMITTED)
     void this.#commit(group, members, { records, bytes }).finally(() => {
-      this.#sending = false
+      this.#groups--
+      if (accepts) this.#accepting = false
       for (const { lane } of members) this.#busy.delete(lane)
       this.#pump()
     })
