@@ -4,6 +4,7 @@ import { file } from './file/file.ts'
 import { github } from './github/github.ts'
 import { http } from './http/http.ts'
 import { memcached } from './memcached/memcached.ts'
+import { postgres } from './postgres/postgres.ts'
 import { redis } from './redis/redis.ts'
 import { s3 } from './s3/s3.ts'
 import { sftp } from './sftp/sftp.ts'
@@ -11,7 +12,7 @@ import { slack } from './slack/slack.ts'
 import { sqlite } from './sqlite/sqlite.ts'
 import { ssh } from './ssh/ssh.ts'
 
-export { file, github, http, memcached, redis, s3, sftp, slack, sqlite, ssh }
+export { file, github, http, memcached, postgres, redis, s3, sftp, slack, sqlite, ssh }
 
 /** Every connector of this package, for a runtime. */
 export const builtinConnectors: readonly Connector[] = [
@@ -19,6 +20,7 @@ export const builtinConnectors: readonly Connector[] = [
   github,
   http,
   memcached,
+  postgres,
   redis,
   s3,
   sftp,

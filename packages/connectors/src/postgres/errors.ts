@@ -1,0 +1,4 @@
+import { sqlErrorTable } from '../sql/error-table.ts'
+
+/** Error codes of the postgres connector. */
+export const ERRORS = sqlErrorTable('postgres', 'pg')
