@@ -202,6 +202,7 @@ function addAuthoring(program: Command, add: Add): void {
             command
               .option('--filter <text>', 'only cases whose name contains this')
               .option('--update', 'write snapshots that differ or are missing')
+              .option('--record', 'send what cases with a `recording` send for real, and write the recordings anew')
               .option('--watch', 'run again when a file changes')
               .option('--junit <file>', 'write a JUnit report')
               .option('--coverage', 'report steps and branches that no case reached')

@@ -666,7 +666,7 @@ describe('pages', () => {
             items: 'items',
             next:
               next ??
-              ((input, output) =>
+              ((input: unknown, output: unknown) =>
                 (output as { more: boolean }).more ? { page: (input as { page: number }).page + 1 } : null),
           } as never,
           run: async (_context, input) => {

@@ -40,6 +40,16 @@ export const ERRORS = {
   },
   egress_protocol: { status: 502, retryable: false, summary: 'The server answered with something that is not HTTP.' },
   egress_aborted: { status: 499, retryable: true, summary: 'The caller aborted the request.' },
+  egress_recording: {
+    status: 500,
+    retryable: false,
+    summary: 'A recording of HTTP traffic cannot be read or is of another format.',
+  },
+  egress_unrecorded: {
+    status: 500,
+    retryable: false,
+    summary: 'A request was made that the recording being replayed does not hold.',
+  },
   egress_closed: { status: 503, retryable: true, summary: 'The dialer is closed because the process stops.' },
 } as const satisfies Record<string, ErrorSpec>
 

@@ -74,6 +74,11 @@ export function requestHeaders(given: Iterable<readonly [string, string]>, url: 
   return list
 }
 
+/** Whether a header says nothing about who asks. */
+export function isHarmless(name: string): boolean {
+  return HARMLESS.has(name)
+}
+
 /** What of the headers goes along to another origin. */
 export function withoutCredentials(list: HeaderList): string[] {
   return keep(list, (name) => HARMLESS.has(name))

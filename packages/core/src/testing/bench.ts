@@ -2,10 +2,14 @@
 import { createExecutor } from '../action/executor.ts'
 import { createMemoryBlobStore } from '../blob/memory-blob-store.ts'
 import type { Connector } from '../connector/connector.ts'
+import type { Egress } from '../egress/egress.ts'
 import { createEgress } from '../egress/guarded-egress.ts'
+import { recordEgress } from '../egress/record-egress.ts'
+import { replayEgress } from '../egress/replay-egress.ts'
 import { PlugworkError } from '../error.ts'
 import type { Json } from '../json.ts'
 import { createRuntime } from '../runtime/create-runtime.ts'
+import { Redactor } from '../runtime/redact.ts'
 import type { Definitions, InterceptedCall, Runtime } from '../runtime/runtime.ts'
 import { createMemoryStore } from '../store/memory/memory-store.ts'
 import type { Store } from '../store/store.ts'
@@ -29,6 +33,8 @@ export interface BenchOptions {
   readonly secrets: { readonly [name: string]: string }
   /** Epoch ms at which the run starts. */
   readonly now: number
+  /** Where HTTP traffic is answered from, or with `record` written to. */
+  readonly recording: { readonly file: string; readonly record: boolean } | null
 }
 
 export interface Bench extends AsyncDisposable {
@@ -40,6 +46,8 @@ export interface Bench extends AsyncDisposable {
   readonly faults: readonly string[]
   /** Calls whose fakes wait for virtual time. */
   readonly delayed: () => number
+  /** Recorded requests that were not made. */
+  readonly unused: () => readonly string[]
   /** Resolves when nothing works any more: what is left waits for time or for a message. */
   settle(): Promise<void>
 }
@@ -54,14 +62,15 @@ export async function openBench(options: BenchOptions): Promise<Bench> {
   const store = createMemoryStore()
   const allow = [...options.allow, ...realNames(options.fakes)]
   const hosts = options.allow.filter((name) => name.startsWith('network:')).map((name) => name.slice('network:'.length))
-  const egress = createEgress(hosts.includes('*') ? {} : { allow: hosts, onlyHosts: hosts })
+  const known = new Set(Object.values(options.secrets))
+  const { egress, unused } = openEgress(options.recording, hosts, (text) => new Redactor(known).text(text))
   const state = { calls: [] as NamedCall[], faults: [] as string[], delayed: 0, notices: 0 }
   const runtime = createRuntime({
     store,
     blobs: createMemoryBlobStore(),
     egress,
     connectors: options.connectors.map((connector) => guarded(connector, allow, state.faults)),
-    definitions: testDefinitions(options),
+    definitions: testDefinitions(options, known),
     key: new Uint8Array(32),
     clock,
     // Limits would wait in virtual time for what is not there, and breakers would tie cases together.
@@ -82,6 +91,7 @@ export async function openBench(options: BenchOptions): Promise<Bench> {
     calls: state.calls,
     faults: state.faults,
     delayed: () => state.delayed,
+    unused,
     settle: () => settle(runtime, store, state),
     async [Symbol.asyncDispose]() {
       await runtime.stop(0)
@@ -89,6 +99,22 @@ export async function openBench(options: BenchOptions): Promise<Bench> {
       await egress.close()
     },
   }
+}
+
+/** A closed network, but for what the case allows; a recording in its place, or beside it while it is made. */
+function openEgress(
+  recording: BenchOptions['recording'],
+  hosts: readonly string[],
+  redact: (text: string) => string,
+): { readonly egress: Egress; readonly unused: () => readonly string[] } {
+  if (recording !== null && !recording.record) {
+    const egress = replayEgress(recording.file, { redact })
+    return { egress, unused: () => egress.unused() }
+  }
+  // While it records, any public host may be asked; private ones are named all the same.
+  const open = hosts.includes('*') || (recording !== null && hosts.length === 0)
+  const egress = createEgress(open ? {} : { allow: hosts, onlyHosts: hosts })
+  return { egress: recording === null ? egress : recordEgress(egress, recording.file, { redact }), unused: () => [] }
 }
 
 interface State {
@@ -199,12 +225,21 @@ function guarded(connector: Connector, allow: readonly string[], faults: string[
 }
 
 /** Flows and tasks of the project; env and secrets of the test alone, so that it is the same everywhere. */
-function testDefinitions({ project, env, secrets }: BenchOptions): Definitions {
+function testDefinitions({ project, env, secrets, recording }: BenchOptions, known: Set<string>): Definitions {
   return {
     plan: (tenant, flow) => project.definitions.plan(tenant, flow),
     task: (tenant, flow, name) => project.definitions.task(tenant, flow, name),
     directory: (tenant, flow) => project.definitions.directory(tenant, flow),
     env: (_tenant, _flow, name) => (Object.hasOwn(env, name) ? env[name]! : null),
-    secret: (_tenant, name) => (Object.hasOwn(secrets, name) ? secrets[name]! : null),
+    secret(tenant, name) {
+      const given = (value: string | null): string | null => {
+        if (value !== null) known.add(value)
+        return value
+      }
+      const own = Object.hasOwn(secrets, name) ? secrets[name]! : null
+      if (recording?.record !== true) return given(own)
+      // A real service wants the real secret; what is written down is without it.
+      return Promise.resolve(project.definitions.secret(tenant, name)).then((real) => given(real ?? own))
+    },
   }
 }

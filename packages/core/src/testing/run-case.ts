@@ -1,8 +1,10 @@
 /** Runs one case. */
 import type { Connector } from '../connector/connector.ts'
+import { join } from 'node:path'
 import { ExpressionError } from '../expression/error.ts'
 import { closest } from '../expression/suggest.ts'
 import type { StepTrace } from '../engine/step-trace.ts'
+import { PlugworkError } from '../error.ts'
 import type { Json, JsonObject } from '../json.ts'
 import type { Project, ProjectFlow } from '../project/project.ts'
 import type { RunDetail } from '../runtime/runtime.ts'
@@ -25,6 +27,10 @@ export interface CaseOptions {
   readonly fixtures: Names
   readonly snapshots: SnapshotFile
   readonly coverage: CoverageMeter
+  /** Folder of the test file; recordings are relative to it. */
+  readonly folder: string
+  /** Sends requests for real and writes the recordings anew. */
+  readonly record: boolean
 }
 
 /** Real time after which a case fails: a task that never returns, a flow that never rests. */
@@ -54,11 +60,17 @@ export async function runCase(test: TestCase, options: CaseOptions): Promise<Cas
     const { failures, elapsedMs } = await Promise.race([carryOut(test, options), late])
     return outcome(failures, elapsedMs)
   } catch (error) {
+    if (error instanceof PlugworkError && error.code === 'egress_recording')
+      return outcome([missingRecording(error)], 0)
     if (!(error instanceof ExpressionError)) throw error
     return outcome([`An expression of the case fails: ${error.message}`], 0)
   } finally {
     clearTimeout(timer)
   }
+}
+
+function missingRecording(error: PlugworkError): string {
+  return `recording: ${error.message} \`plugwork test --record\` does that.`
 }
 
 async function carryOut(test: TestCase, options: CaseOptions): Promise<{ failures: string[]; elapsedMs: number }> {
@@ -68,6 +80,7 @@ async function carryOut(test: TestCase, options: CaseOptions): Promise<{ failure
     return { failures: ['inputs: must be an object with one key for each input'], elapsedMs: 0 }
   }
   const now = test.now ?? file.now
+  const recording = test.recording ?? file.recording
   await using bench = await openBench({
     project,
     connectors: options.connectors,
@@ -77,6 +90,7 @@ async function carryOut(test: TestCase, options: CaseOptions): Promise<{ failure
     env: { ...file.env, ...test.env },
     secrets: { ...file.secrets, ...test.secrets },
     now: now === undefined ? DEFAULT_NOW : Date.parse(now),
+    recording: recording === undefined ? null : { file: join(options.folder, recording), record: options.record },
   })
   const started = await bench.runtime.start({ tenant: TENANT, flow: flow.name, inputs, trigger: { kind: 'test' } })
   if (started.kind !== 'accepted') return { failures: refusedStart(started, test), elapsedMs: 0 }
@@ -88,12 +102,18 @@ async function carryOut(test: TestCase, options: CaseOptions): Promise<{ failure
   const compared = { result, calls: bench.calls, fixtures, steps: stepValues(result.trace) }
   const failures = [
     ...bench.faults,
+    ...unusedTraffic(bench),
     ...driven.failures,
     ...checkExpectation(expectation, compared),
     ...(expectation.snapshot ? options.snapshots.compare(test.name, result.trace) : []),
     ...(await ownCheck(test, result)),
   ]
   return { failures, elapsedMs: result.elapsedMs }
+}
+
+/** A recording that says more than what happens now is out of date. */
+function unusedTraffic(bench: Bench): string[] {
+  return bench.unused().map((request) => `recording: ${request} was recorded and is not made any more; record again`)
 }
 
 /** Inputs that are refused are an outcome that a case may expect: `error: invalid_inputs`. */

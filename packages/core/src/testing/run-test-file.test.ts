@@ -1,5 +1,7 @@
 /** Flow tests from files to results, on the real runtime. */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -291,4 +293,68 @@ test('skip and only; a filter', async () => {
   ])
   const [filtered] = await run({ filter: 'a' })
   expect(filtered!.cases.map(({ name }) => name)).toEqual(['a'])
+})
+
+test('a recording answers what is sent: made with --record, used without any network, without secrets, and complete', async () => {
+  const authorizations: unknown[] = []
+  const server = createServer((request, response) => {
+    authorizations.push(request.headers.authorization)
+    response.setHeader('content-type', 'application/json').end(JSON.stringify({ rate: 7, at: request.url }))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`
+  const rates = (path: string): Connector => ({
+    ...bank(),
+    name: 'rates',
+    prefixes: ['rates'],
+    config: z.object({ key: z.string() }),
+    connect: async (config) => config['key'],
+    actions: {
+      get: defineAction({
+        description: 'Asks.',
+        input: z.object({}),
+        output: z.object({ rate: z.number() }),
+        effect: 'read',
+        idempotency: 'natural',
+        async run({ client, egress }) {
+          const headers = { authorization: `Bearer ${String(client)}` }
+          const { body } = await egress.request({ method: 'GET', url: `http://${host}${path}`, headers })
+          return JSON.parse(Buffer.from(body).toString()) as { rate: number }
+        },
+      }),
+    },
+  })
+  const now = rates('/rate?currency=eur')
+  write(
+    'flow.yaml',
+    `flow: Rates
+connections: { main: { type: rates, key: '\${secrets.RATE_KEY}' } }
+steps: [{ id: rate, rates.get: { connection: main, outputs: [rate] } }]
+outputs: [{ name: rate, value: '\${rate.rate}' }]
+`,
+  )
+  write('secrets.env', 'RATE_KEY=the-real-key-0123456789\n')
+  write(
+    'flow.test.yaml',
+    `secrets: { RATE_KEY: a-test-key-0123456789 }
+cases:
+  - { name: recorded, recording: traffic/rates.http.json, allow: [rates.get, 'network:${host}'], expect: { outputs: { rate: 7 } } }
+`,
+  )
+  try {
+    const [missing] = (await failures({ bank: now }))['recorded']!
+    expect(missing).toMatch(/^recording: The recording .*rates\.http\.json cannot be read.*plugwork test --record/)
+    expect(await failures({ bank: now, record: true })).toEqual({ recorded: [] })
+  } finally {
+    server.close()
+  }
+  expect(authorizations).toEqual(['Bearer the-real-key-0123456789'])
+  const recorded = readFileSync(join(directory, 'traffic/rates.http.json'), 'utf8')
+  expect(recorded).toContain('rate?currency=eur')
+  expect(recorded).not.toContain('key-0123456789')
+  expect(await failures({ bank: now })).toEqual({ recorded: [] })
+  expect((await failures({ bank: rates('/other') }))['recorded']!.join('\n')).toMatch(
+    /recording: GET http:\/\/127\.0\.0\.1:\d+\/rate\?currency=eur was recorded and is not made any more/,
+  )
+  expect((await run({ bank: now }))[0]!.files).toContain(join(directory, 'traffic/rates.http.json'))
 })

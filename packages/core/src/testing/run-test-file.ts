@@ -25,6 +25,8 @@ export interface RunTestsOptions {
   /** Only cases whose name contains this. */
   readonly filter?: string
   readonly snapshots: SnapshotMode
+  /** Sends what cases with a `recording` send for real, with the project's own secrets, and writes the recordings anew. */
+  readonly record?: boolean
   /** Flows (by their file, relative to the project folder) that belong into the coverage although no case runs them. */
   readonly covers?: (flowFile: string) => boolean
   /** Called after each file. */
@@ -72,14 +74,26 @@ async function runTestFile(file: string, options: RunTestsOptions, coverage: Cov
     if (skip !== null) cases.push(skipped(test, skip))
     else {
       const { project, connectors } = options
-      cases.push(await runCase(test, { project, connectors, flow, file: parsed.file, fixtures, snapshots, coverage }))
+      cases.push(
+        await runCase(test, {
+          project,
+          connectors,
+          flow,
+          file: parsed.file,
+          fixtures,
+          snapshots,
+          coverage,
+          folder: dirname(path),
+          record: options.record ?? false,
+        }),
+      )
     }
   }
   const complete = options.filter === undefined && !chosen
   const { written, obsolete } = snapshots.save({ complete })
   const files = [
     ...filesOfModule(path),
-    ...fixtureFiles(parsed.file).map((name) => resolve(dirname(path), name)),
+    ...[...fixtureFiles(parsed.file), ...recordingsOf(parsed.file)].map((name) => resolve(dirname(path), name)),
     ...(await filesOfFlow(options.project, flow)),
   ]
   return { file, flow: flow.name, cases, problems: [], files, snapshotsWritten: written, snapshotsObsolete: obsolete }
@@ -148,6 +162,10 @@ function readFixtures(folder: string, test: TestFile): Names | string {
     }
   }
   return fixtures
+}
+
+function recordingsOf(test: TestFile): readonly string[] {
+  return [test, ...test.cases].flatMap(({ recording }) => recording ?? [])
 }
 
 function fixtureFiles(test: TestFile): readonly string[] {

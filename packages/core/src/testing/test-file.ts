@@ -98,6 +98,11 @@ const shared = {
     .array(z.string())
     .optional()
     .describe('Actions that run for real: `sqlite.*`, `http.get`, a step path; `network:host`.'),
+  recording: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('File of recorded HTTP traffic, relative to this one, that answers what real actions and tasks send.'),
   env: z.record(z.string(), z.string()).optional(),
   secrets: z.record(z.string(), z.string()).optional(),
   now: z.iso.datetime({ offset: true }).optional().describe('When the run starts.'),

@@ -27,6 +27,7 @@ export interface TestOptions {
   readonly json?: boolean
   readonly filter?: string
   readonly update?: boolean
+  readonly record?: boolean
   readonly watch?: boolean
   readonly junit?: string
   readonly coverage?: boolean
@@ -123,6 +124,7 @@ async function runSuites(context: Context, suites: readonly Suite[], options: Te
         connectors: await installedConnectors(),
         files: names,
         ...(options.filter === undefined ? {} : { filter: options.filter }),
+        ...(options.record ? { record: true } : {}),
         covers: (flow) => asked.some((path) => isBelow(join(folder.directory, flow), path)),
         snapshots: options.update ? 'update' : context.environment['CI'] ? 'compare' : 'write_missing',
         ...(options.json ? {} : { onFile: (result) => printFile(context, { ...result, file: shown(result.file) }) }),
