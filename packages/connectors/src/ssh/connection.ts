@@ -139,7 +139,7 @@ export async function openSsh(
   const target = `${config.host}:${config.port}`
   const ssh2 = await loadPackage('ssh', SSH2, () => import('ssh2'))
   // A package of CommonJS: what it exports is the default.
-  const { Client: SshClient, utils } = (ssh2 as { default?: typeof Ssh2 }).default ?? ssh2
+  const { Client: SshClient, utils } = ssh2.default
   checkIdentity(config, name, utils)
   const timeoutMs = milliseconds(config.connect_timeout)
   const sock = await egress.connect({ host: config.host, port: config.port, timeoutMs, signal })
