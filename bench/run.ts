@@ -4,6 +4,7 @@
  *   npm run bench                       all
  *   npm run bench -- expression steps   some
  */
+import { benchActions } from './actions.ts'
 import { benchExpression } from './expression.ts'
 import { formatRows, Workbench, type Row } from './harness.ts'
 import { benchOpenRuns } from './open-runs.ts'
@@ -13,6 +14,7 @@ import { STEP_BENCHES } from './steps.ts'
 
 const BENCHES: Record<string, () => Promise<Row[]>> = {
   expression: benchExpression,
+  actions: benchActions,
   steps: STEP_BENCHES.manyRuns,
   'one-run': STEP_BENCHES.oneRun,
   'fan-out': STEP_BENCHES.fanOut,
