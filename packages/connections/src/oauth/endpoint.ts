@@ -84,7 +84,9 @@ export function openEndpoint(options: EndpointOptions): Endpoint {
   if (auth.issRequired === true && auth.issuer === undefined) {
     throw oauthError('oauth_provider_invalid', `The auth data of ${auth.title} has issRequired, but no issuer.`)
   }
-  const secrets = [client?.clientSecret, ...(options.secrets ?? [])]
+  // The pair is struck as Basic has it, too.
+  const pair = client?.clientSecret === undefined ? undefined : `${client.clientId}:${client.clientSecret}`
+  const secrets = [client?.clientSecret, pair, ...(options.secrets ?? [])]
   let raw: Record<string, Json> = {}
   let doing = 'answer'
 

@@ -3,7 +3,7 @@ import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { generateKeyPairSync } from 'node:crypto'
 import type { OAuth2Auth } from '@plugwork/core/node'
-import Provider from 'oidc-provider'
+import { Provider } from 'oidc-provider'
 import type { OAuthClient } from '../token-set.ts'
 
 export interface AuthorizationServer {
