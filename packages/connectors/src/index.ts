@@ -1,5 +1,6 @@
 /** `@plugwork/connectors`: the connectors that come with Plugwork. */
 import type { Connector } from '@plugwork/core/node'
+import { airtable } from './airtable/airtable.ts'
 import { file } from './file/file.ts'
 import { github } from './github/github.ts'
 import { http } from './http/http.ts'
@@ -12,10 +13,11 @@ import { slack } from './slack/slack.ts'
 import { sqlite } from './sqlite/sqlite.ts'
 import { ssh } from './ssh/ssh.ts'
 
-export { file, github, http, memcached, postgres, redis, s3, sftp, slack, sqlite, ssh }
+export { airtable, file, github, http, memcached, postgres, redis, s3, sftp, slack, sqlite, ssh }
 
 /** Every connector of this package, for a runtime. */
 export const builtinConnectors: readonly Connector[] = [
+  airtable,
   file,
   github,
   http,
