@@ -20,6 +20,7 @@ export const Op = {
   prune: 6,
   compact: 7,
   close: 8,
+  confirm: 9,
 } as const
 export const SMALL = Op.put
 
@@ -129,9 +130,13 @@ export type PutOp = readonly [code: 5, id: number, put: Put]
 export type PruneOp = readonly [code: 6, id: number, query: PruneQuery]
 export type CompactOp = readonly [code: 7, id: number]
 export type CloseOp = readonly [code: 8, id: number]
+/** Asks for ownership to be renewed now; `confirmed` or `lost` answers it. */
+export type ConfirmOp = readonly [code: 9]
 
 export type SmallOp = AppendOp | AcceptOp | ClaimOp | DeliverOp | PublishOp | PutOp
-export type Operation = SmallOp | PruneOp | CompactOp | CloseOp
+/** Operations with a number under which they are answered. */
+export type NumberedOperation = SmallOp | PruneOp | CompactOp | CloseOp
+export type Operation = NumberedOperation | ConfirmOp
 
 /** Changes of the small tables. */
 export type Put =
@@ -194,6 +199,7 @@ export type FromWriter =
   | { readonly type: 'refused'; readonly failure: Failure; readonly owner: PreviousOwner['owner'] | null }
   | { readonly type: 'answers'; readonly answers: Answers; readonly commit: CommitFigures | null }
   | { readonly type: 'lost'; readonly reason: string }
+  | { readonly type: 'confirmed' }
 
 export interface PreviousOwner {
   readonly owner: {

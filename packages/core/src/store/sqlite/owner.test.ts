@@ -261,3 +261,38 @@ function rowsOf(file: string): unknown {
 async function until(isTrue: () => boolean): Promise<void> {
   while (!isTrue()) await new Promise((resolve) => setTimeout(resolve, 20))
 }
+
+/** Keeps this thread from moving for longer than `SHORT.stallMs`, while `sql` runs on the file in another process. */
+function stall(file: string, sql: string): void {
+  const script = `
+    const { DatabaseSync } = require('node:sqlite')
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300)
+    const db = new DatabaseSync(process.argv[1], { timeout: 5000 })
+    db.exec(process.argv[2])
+    db.close()
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 900)`
+  expect(spawnSync(process.execPath, ['-e', script, file, sql], { stdio: 'inherit' }).status).toBe(0)
+}
+
+test.for([
+  {
+    name: 'that lost its store hears of that first',
+    sql: 'UPDATE owner SET epoch = epoch + 1',
+    expected: ['lost', 'written'],
+  },
+  { name: 'that still owns its store goes on', sql: 'SELECT 1', expected: ['written', 'written again'] },
+])('a loop that stood still $name', async ({ sql, expected }) => {
+  const file = await freshFile()
+  const store = await open(file, SHORT)
+  const events: string[] = []
+  store.onLost(() => events.push('lost'))
+  const written = accept(store, newRun('before')).then(() => events.push('written'))
+  // The operation is on its way, its answer is not heard before the stall.
+  await new Promise((resolve) => setImmediate(resolve))
+  stall(file, sql)
+  await written
+  if (!events.includes('lost')) {
+    await accept(store, newRun('after')).then(() => events.push('written again'))
+  }
+  expect(events).toEqual(expected)
+})

@@ -17,7 +17,7 @@ import {
   Op,
   type AcceptAnswer,
   type CommittedWith,
-  type Operation,
+  type NumberedOperation,
   type Put,
 } from './messages.ts'
 import { DEFAULT_LEASE, type Lease } from './owner.ts'
@@ -86,13 +86,13 @@ function sqliteStore(file: string, epoch: number, client: WriterClient, reader: 
           resolve(IS_FENCED)
           return
         }
-        client.post(appendOperation(client.nextId(), write), {
+        client.post(appendNumberedOperation(client.nextId(), write), {
           settle: (answer) => resolve(toAppendOutcome(answer as number | CommittedWith)),
           reject,
         })
       }),
     async accept(run, start) {
-      const flat: Operation = [
+      const flat: NumberedOperation = [
         Op.accept,
         client.nextId(),
         packRun(run),
@@ -185,7 +185,7 @@ function sqliteStore(file: string, epoch: number, client: WriterClient, reader: 
   }
 }
 
-function appendOperation(id: number, write: RunWrite): Operation {
+function appendNumberedOperation(id: number, write: RunWrite): NumberedOperation {
   return [
     Op.append,
     id,

@@ -10,7 +10,14 @@ import { MessageChannel, receiveMessageOnPort, Worker, type MessagePort } from '
 import { PlugworkError } from '../../error.ts'
 import { SlotMap } from '../../slots.ts'
 import { ERRORS, StoreOwnedError, storeError, type StoreErrorCode } from '../errors.ts'
-import { Op, type CommitFigures, type Failure, type FromWriter, type Operation } from './messages.ts'
+import {
+  Op,
+  type CommitFigures,
+  type Failure,
+  type FromWriter,
+  type NumberedOperation,
+  type Operation,
+} from './messages.ts'
 import type { WriterData } from './writer.ts'
 
 /** Memory of the writer thread; its caches are SQLite's and lie outside. */
@@ -32,6 +39,7 @@ export class WriterClient {
   readonly #worker: Worker
   readonly #port: MessagePort
   readonly #pulse: Int32Array
+  readonly #stallMs: number
   readonly #heart: ReturnType<typeof setInterval>
   readonly #waiting = new SlotMap<number, Waiting>()
   readonly #listeners: ((reason: string) => void)[] = []
@@ -41,6 +49,10 @@ export class WriterClient {
   #nextId = 1
   #lost: string | null = null
   #closed = false
+  /** When the main loop was last seen to move; monotonic ms. */
+  #movedAt = performance.now()
+  /** Answers that wait until ownership is confirmed; null when there is no doubt about it. */
+  #held: Extract<FromWriter, { type: 'answers' }>[] | null = null
   readonly figures = new Figures()
 
   private constructor(data: Omit<WriterData, 'port' | 'pulse'>) {
@@ -63,8 +75,16 @@ export class WriterClient {
     this.#worker.on('exit', () => {
       this.#readLastWords()
       this.#fail('the writer thread ended')
+      this.#release()
     })
-    this.#heart = setInterval(() => Atomics.add(this.#pulse, 0, 1), Math.min(1_000, data.lease.stallMs / 5))
+    this.#stallMs = data.lease.stallMs
+    this.#heart = setInterval(
+      () => {
+        this.#move()
+        Atomics.add(this.#pulse, 0, 1)
+      },
+      Math.min(1_000, data.lease.stallMs / 5),
+    )
     this.#heart.unref()
     this.#rest()
   }
@@ -93,12 +113,12 @@ export class WriterClient {
   }
 
   /** Sends one operation. Resolves with the writer's answer, rejects with a code of the store. */
-  send(operation: Operation): Promise<unknown> {
+  send(operation: NumberedOperation): Promise<unknown> {
     return new Promise((settle, reject) => this.post(operation, { settle, reject }))
   }
 
   /** As `send`, for callers that settle a promise of their own. */
-  post(operation: Operation, waiting: Waiting): void {
+  post(operation: NumberedOperation, waiting: Waiting): void {
     if (this.#closed || this.#lost !== null) {
       waiting.reject(this.#gone())
       return
@@ -121,6 +141,7 @@ export class WriterClient {
     if (this.#closed) return
     const released = this.#lost === null ? this.send([Op.close, this.nextId()]) : null
     this.#closed = true
+    this.#release()
     try {
       await released
     } finally {
@@ -142,11 +163,16 @@ export class WriterClient {
   #receive(message: FromWriter): void {
     switch (message.type) {
       case 'answers':
-        this.#settle(message.answers)
-        if (message.commit !== null) this.figures.add(message.commit)
+        this.#move()
+        if (this.#held === null || this.#closed) this.#settle(message)
+        else this.#held.push(message)
         return
       case 'lost':
         this.#fail(message.reason)
+        this.#release()
+        return
+      case 'confirmed':
+        this.#release()
         return
       case 'ready':
         this.#ready?.resolve(message)
@@ -172,7 +198,28 @@ export class WriterClient {
     }
   }
 
-  #settle(answers: readonly unknown[]): void {
+  /**
+   * A loop that stood still for so long may have lost the store to a successor who has begun the same effects. Commits of
+   * before are answered when ownership is confirmed: whoever hears of one goes on with an effect.
+   */
+  #move(): void {
+    const now = performance.now()
+    const stalled = now - this.#movedAt > this.#stallMs
+    this.#movedAt = now
+    if (!stalled || this.#held !== null || this.#lost !== null || this.#closed || this.#ready !== null) return
+    this.#held = []
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a port has no origin
+    this.#port.postMessage([[Op.confirm]] satisfies Operation[])
+  }
+
+  #release(): void {
+    const held = this.#held ?? []
+    this.#held = null
+    for (const message of held) this.#settle(message)
+  }
+
+  #settle({ answers, commit }: Extract<FromWriter, { type: 'answers' }>): void {
+    if (commit !== null) this.figures.add(commit)
     for (let i = 0; i < answers.length; i += 2) {
       const id = answers[i] as number
       const waiting = this.#waiting.delete(id)

@@ -58,6 +58,7 @@ class Writer {
   #tickedAt = performance.now()
   #workedAt = 0
   #emptiedAt = -Infinity
+  #confirming = false
 
   constructor(data: WriterData, context: UpkeepContext, epoch: number) {
     this.#data = data
@@ -168,6 +169,7 @@ class Writer {
 
   #begin(op: Operation): void {
     if (op[0] === Op.prune) this.#jobs.push({ id: op[1], job: prune(this.#context, op[2]) })
+    else if (op[0] === Op.confirm) this.#confirm()
     else if (op[0] === Op.compact) this.#jobs.push({ id: op[1], job: compact(this.#context) })
     else this.#closing = op[1]
   }
@@ -204,11 +206,22 @@ class Writer {
       this.#pulseAt = now
     }
     const { renewMs, stallMs } = this.#data.lease
-    if (now - this.#renewedAt >= renewMs && now - this.#pulseAt < stallMs) this.#renew(now)
+    if (this.#confirming) this.#confirm()
+    else if (now - this.#renewedAt >= renewMs && now - this.#pulseAt < stallMs) this.#renew(now)
     if (this.#workedAt > 0 && now - this.#workedAt > IDLE_MS) {
       this.#workedAt = 0
       this.#moveLog('PASSIVE')
     }
+  }
+
+  /** The main loop moves again after a stall. A renewal that fails for another reason is tried again with the next tick. */
+  #confirm(): void {
+    const now = performance.now()
+    this.#confirming = true
+    if (!this.#lost) this.#renew(now)
+    if (this.#renewedAt < now) return
+    this.#confirming = false
+    this.#send({ type: 'confirmed' })
   }
 
   #renew(now: number): void {
