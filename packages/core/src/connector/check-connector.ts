@@ -1,4 +1,5 @@
 /** Checks a connector's definition: what the types cannot say. */
+import { parseDuration } from '../flow/duration.ts'
 import type { Action, Connector } from './connector.ts'
 
 const NAME = /^[a-z][a-z0-9_]*$/
@@ -49,6 +50,17 @@ export function checkConnector(connector: Connector): readonly string[] {
     spellings.set(spelling, action)
     problems.push(...checkAction(action, actions[action]!))
   }
+  problems.push(...checkLimits(connector.limits))
+  return problems
+}
+
+function checkLimits(limits: Connector['limits']): string[] {
+  if (limits === undefined) return []
+  const { requests, per, burst = 1 } = limits
+  const problems: string[] = []
+  if (!(requests > 0)) problems.push(`Its limits allow ${requests} requests; that must be more than 0.`)
+  if (!((parseDuration(per) ?? 0) > 0)) problems.push(`Its limits are per "${per}", which is no duration such as 1m.`)
+  if (!(burst >= 1)) problems.push(`Its limits have a burst of ${burst}; that must be 1 or more.`)
   return problems
 }
 
@@ -63,6 +75,12 @@ function checkAction(name: string, action: Action): string[] {
   }
   if (action.effect === 'read' && action.idempotency !== 'natural') {
     problems.push(`The action "${name}" only reads, so its idempotency is natural, not ${action.idempotency}.`)
+  }
+  if (action.cache !== undefined && action.effect !== 'read') {
+    problems.push(`The action "${name}" has a cache time; only answers of reads can be served again.`)
+  }
+  if (action.cache !== undefined && parseDuration(action.cache) === null) {
+    problems.push(`The cache time "${action.cache}" of the action "${name}" is no duration such as 30s.`)
   }
   return problems
 }

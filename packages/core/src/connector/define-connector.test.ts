@@ -94,6 +94,11 @@ test.each([
   [{ actions: { get: { ...get, effect: 'write', idempotency: 'lookup' } } }, 'no lookup function'],
   [{ actions: { get: { ...get, effect: 'write', lookup: () => Promise.resolve(null) } } }, 'say idempotency: lookup'],
   [{ actions: { get: { ...get, idempotency: 'key' } } }, 'only reads'],
+  [{ actions: { get: { ...get, effect: 'write', cache: '30s' } } }, 'only answers of reads'],
+  [{ actions: { get: { ...get, cache: 'soon' } } }, 'The cache time "soon"'],
+  [{ limits: { requests: 0, per: '1m' } }, 'more than 0'],
+  [{ limits: { requests: 5, per: 'minute' } }, 'per "minute"'],
+  [{ limits: { requests: 5, per: '1m', burst: 0 } }, 'burst of 0'],
 ] as const)('a broken definition is refused by name: %j', (change, message) => {
   const define = (): unknown => defineConnector({ ...store, actions: { get }, ...change } as unknown as typeof shelf)
   expect(define).toThrowError(
