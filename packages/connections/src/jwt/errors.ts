@@ -12,17 +12,6 @@ export const ERRORS = {
     retryable: false,
     summary: 'The key of a connection cannot sign: not PEM, another algorithm than the service takes, or too short.',
   },
-  jwt_exchange_refused: {
-    status: 401,
-    retryable: false,
-    summary:
-      'The service did not exchange the signed JWT for a token. Check the key, the ids, and the clock of this machine.',
-  },
-  jwt_exchange_unavailable: {
-    status: 503,
-    retryable: true,
-    summary: 'The service that exchanges the signed JWT for a token is overloaded or failing (429, 5xx).',
-  },
 } as const satisfies Record<string, ErrorSpec>
 
 export type JwtErrorCode = keyof typeof ERRORS

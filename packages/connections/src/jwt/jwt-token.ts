@@ -1,7 +1,8 @@
 import type { Json } from '@plugwork/core'
 import type { Egress, EgressResponse, JwtAuth } from '@plugwork/core/node'
 import { isRecord, pick, pickAll } from '../oauth/dotted-path.ts'
-import { errorCode, printable } from '../oauth/failure.ts'
+import { oauthError } from '../oauth/errors.ts'
+import { printable } from '../oauth/failure.ts'
 import { isProtected } from '../oauth/settings.ts'
 import type { TokenSet } from '../oauth/token-set.ts'
 import { jwtError } from './errors.ts'
@@ -38,8 +39,8 @@ export async function jwtToken({ egress, auth, fields, now, signal }: JwtTokenIn
     })
   const url = URL.parse(fill(exchange.url, encodeURIComponent))
   if (url === null || !isProtected(url)) {
-    throw jwtError(
-      'jwt_exchange_refused',
+    throw oauthError(
+      'oauth_provider_invalid',
       `The exchange URL of ${auth.title} must be an https URL (http only on this machine).`,
     )
   }
@@ -75,25 +76,32 @@ function readExchange(
   jwt: string,
 ): TokenSet {
   const { status } = response
+  const { title } = auth
   const answer = parse(response.body)
   if (status === 429 || status >= 500) {
-    throw jwtError(
-      'jwt_exchange_unavailable',
-      `${auth.title} could not exchange the JWT now (HTTP ${status}). Try again later.`,
-      {
-        data: { status },
-      },
+    throw oauthError(
+      'oauth_unavailable',
+      `${title} could not exchange the JWT for a token now (HTTP ${status}). Try again later.`,
+      { data: { provider: title, status } },
+    )
+  }
+  if (status >= 400) {
+    const said = isRecord(answer) ? (answer['message'] ?? answer['error_description'] ?? answer['error']) : undefined
+    const reason = typeof said === 'string' ? `: ${printable(said, [jwt])}` : ''
+    throw oauthError(
+      'oauth_refused',
+      `${title} did not exchange the JWT for a token (HTTP ${status})${reason}. Check the key, the ids and the clock of this machine.`,
+      { data: { provider: title, status, error: refusalOf(status) } },
     )
   }
   const token = pick(answer, exchange.tokenPath)
   if (status < 200 || status >= 300 || typeof token !== 'string' || token === '') {
-    const said = isRecord(answer) ? (answer['message'] ?? answer['error_description'] ?? answer['error']) : undefined
-    const reason = typeof said === 'string' ? `: ${printable(said, [jwt])}` : ''
-    const code = isRecord(answer) && typeof answer['error'] === 'string' ? errorCode(answer['error'], [jwt]) : null
-    throw jwtError(
-      'jwt_exchange_refused',
-      `${auth.title} did not exchange the JWT for a token (HTTP ${status})${reason}. Check the key, the ids and the clock of this machine.`,
-      { data: { status, error: code } },
+    throw oauthError(
+      'oauth_response_invalid',
+      `${title} was asked for a token and answered with none (HTTP ${status}).`,
+      {
+        data: { provider: title, status },
+      },
     )
   }
   return {
@@ -102,6 +110,12 @@ function readExchange(
     tokenType: 'bearer',
     metadata: pickAll(answer, exchange.metadata),
   }
+}
+
+/** In the terms of RFC 6749, 5.2: the key is not accepted; what the ids name is gone or not ours; anything else. */
+function refusalOf(status: number): string {
+  if (status === 401) return 'invalid_client'
+  return status === 403 || status === 404 || status === 410 ? 'unauthorized_client' : `http_${status}`
 }
 
 function parse(body: Uint8Array): Json | undefined {

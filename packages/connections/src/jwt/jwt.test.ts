@@ -148,7 +148,10 @@ describe('GitHub App', () => {
     const obtain = (installation_id: string): Promise<unknown> =>
       oauth.obtain({ auth, client: null, settings: {}, fields: { ...FIELDS, installation_id }, signal })
     vendor.answer({ status: 404, body: {} })
-    await expect(obtain('1/../../user')).rejects.toMatchObject({ code: 'jwt_exchange_refused' })
+    await expect(obtain('1/../../user')).rejects.toMatchObject({
+      code: 'oauth_refused',
+      data: { error: 'unauthorized_client' },
+    })
     expect(vendor.seen[0]!.place).toBe('api.github.com/app/installations/1%2F..%2F..%2Fuser/access_tokens')
     await expect(obtain('..')).rejects.toMatchObject({ code: 'jwt_field_missing' })
   })
@@ -164,14 +167,15 @@ describe('GitHub App', () => {
     })
     vendor.answer({ status: 401, body: { message: 'A JSON web token could not be decoded', status: '401' } })
     await expect(source.current(signal)).rejects.toMatchObject({
-      code: 'jwt_exchange_refused',
+      code: 'oauth_refused',
+      data: { error: 'invalid_client' },
       retryable: false,
       message: expect.stringContaining('could not be decoded') as string,
     })
     vendor.answer({ status: 502, body: 'Bad gateway' })
-    await expect(source.current(signal)).rejects.toMatchObject({ code: 'jwt_exchange_unavailable', retryable: true })
+    await expect(source.current(signal)).rejects.toMatchObject({ code: 'oauth_unavailable', retryable: true })
     vendor.answer({ status: 201, body: { no: 'token' } })
-    await expect(source.current(signal)).rejects.toMatchObject({ code: 'jwt_exchange_refused' })
+    await expect(source.current(signal)).rejects.toMatchObject({ code: 'oauth_response_invalid' })
   })
 
   test('is kept until a minute before it expires, and fetched once for all who ask', async () => {
