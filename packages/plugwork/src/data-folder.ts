@@ -9,10 +9,17 @@ export interface DataFolder {
   readonly directory: string
   readonly database: string
   readonly blobs: string
+  /** Stored connections; open in every process that uses them. */
+  readonly connections: string
 }
 
 export function dataFolder(directory: string): DataFolder {
-  return { directory, database: join(directory, 'plugwork.db'), blobs: join(directory, 'blobs') }
+  return {
+    directory,
+    database: join(directory, 'plugwork.db'),
+    blobs: join(directory, 'blobs'),
+    connections: join(directory, 'connections.db'),
+  }
 }
 
 /** What commands that need the folder for themselves say while somebody has it: `start`, `migrate`, `restore`. */

@@ -468,6 +468,33 @@ function addUpkeep(program: Command, add: Add): void {
     },
     async () => (await import('./commands/migrate.ts')).migrate,
   )
+  const keys = group(program, 'keys', 'The key ring: what it protects, and its rotation.')
+  add(
+    keys,
+    {
+      usage: 'status',
+      summary: 'Show the keys, and what is still encrypted with old ones.',
+      example: 'plugwork keys status',
+      configure: (command) => jsonOption(projectOptions(command)),
+    },
+    async () => (await import('./commands/keys.ts')).status,
+  )
+  add(
+    keys,
+    {
+      usage: 'rotate',
+      summary: 'Make a new key and wrap all data keys with it, also while a server works.',
+      details:
+        'Credentials themselves are not touched. An interrupted rotation goes on when the command is run again. With ' +
+        'PLUGWORK_KEYS the new key is put there by you, in front.',
+      example: 'plugwork keys rotate\nplugwork keys rotate --batch 1000 --json',
+      configure: (command) =>
+        jsonOption(
+          projectOptions(command.option('--batch <count>', 'data keys read at a time (200)', wholeNumber(1, 10_000))),
+        ),
+    },
+    async () => (await import('./commands/keys.ts')).rotate,
+  )
   add(
     program,
     {

@@ -3,7 +3,7 @@ import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSyn
 import { join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { PlugworkError } from '@plugwork/core/error'
-import { fromSqlite, KEYS_FILE, migrate, parseAddress, type OwnerStatus } from '@plugwork/core/node'
+import { fromSqlite, KEYS_FILE, migrate, parseAddress, SALTS_FILE, type OwnerStatus } from '@plugwork/core/node'
 import { readBuild } from '../build.ts'
 import type { Context } from '../context.ts'
 import { dataFolder, inUse, liveOwner, type DataFolder } from '../data-folder.ts'
@@ -36,6 +36,10 @@ export async function backup(
   const session = await openSession(context, { folder, intent: 'look' })
   await session.backup(copy.database).finally(() => session[Symbol.asyncDispose]())
   copyBlobs(data, copy)
+  copyConnections(data, copy)
+  const salts = join(data.directory, SALTS_FILE)
+  // Not secret; without it a passphrase gives another key.
+  if (existsSync(salts)) cpSync(salts, join(directory, SALTS_FILE))
   const keys = join(data.directory, KEYS_FILE)
   const withKeys = flags.withKeys === true && existsSync(keys)
   if (withKeys) cpSync(keys, join(directory, KEYS_FILE))
@@ -50,7 +54,7 @@ export async function backup(
   }
   if (!withKeys) {
     context.note(
-      `${context.noteStyle.warn('The key ring is not in it.')} Without it secret inputs of runs cannot be read: keep ${showPath(context, keys)} (or PLUGWORK_KEYS) apart, or give --with-keys.`,
+      `${context.noteStyle.warn('The key ring is not in it.')} Without it stored credentials and secret inputs of runs cannot be read: keep ${showPath(context, keys)} (or PLUGWORK_KEYS) apart, or give --with-keys.`,
     )
   }
   return EXIT.done
@@ -99,7 +103,7 @@ export async function restore(
   }
   if (settings.keys === null && !existsSync(join(data.directory, KEYS_FILE))) {
     context.note(
-      `${context.noteStyle.warn('There is no key ring here.')} Copy the one of the old installation to ${showPath(context, join(data.directory, KEYS_FILE))} before anything is started: a new one cannot read secret inputs of these runs.`,
+      `${context.noteStyle.warn('There is no key ring here.')} Copy the one of the old installation to ${showPath(context, join(data.directory, KEYS_FILE))} before anything is started: a new one cannot read stored credentials and secret inputs of these runs.`,
     )
   }
   return EXIT.done
@@ -143,7 +147,10 @@ function checkIntegrity(database: string, source: string): void {
   }
 }
 
-const STORE_FILES = ['plugwork.db', 'plugwork.db-wal', 'plugwork.db-shm', 'blobs'] as const
+const STORE_FILES = [
+  ...['plugwork.db', 'plugwork.db-wal', 'plugwork.db-shm', 'blobs'],
+  ...['connections.db', 'connections.db-wal', 'connections.db-shm'],
+]
 
 /** Moves what is there into a folder beside it; null when there is nothing. */
 function setAside(data: DataFolder): string | null {
@@ -156,7 +163,7 @@ function setAside(data: DataFolder): string | null {
 }
 
 function takeIn(fresh: string, data: DataFolder): void {
-  const files = [...STORE_FILES, KEYS_FILE]
+  const files = [...STORE_FILES, KEYS_FILE, SALTS_FILE]
   for (const name of files) {
     const target = join(data.directory, name)
     // A key ring that is here stays: it may be newer, and it is the one that is in use.
@@ -166,6 +173,19 @@ function takeIn(fresh: string, data: DataFolder): void {
 
 function copyBlobs(from: DataFolder, to: DataFolder): void {
   if (existsSync(from.blobs)) cpSync(from.blobs, to.blobs, { recursive: true, force: false })
+}
+
+/** Several processes may be writing: SQLite makes the copy. */
+function copyConnections(from: DataFolder, to: DataFolder): void {
+  if (!existsSync(from.connections)) return
+  const db = new DatabaseSync(from.connections, { timeout: 5_000 })
+  try {
+    db.prepare('VACUUM INTO ?').run(to.connections)
+  } catch (error) {
+    throw fromSqlite(error, from.connections)
+  } finally {
+    db.close()
+  }
 }
 
 function folderSize(directory: string): number {
