@@ -10,10 +10,11 @@ import { redis } from './redis/redis.ts'
 import { s3 } from './s3/s3.ts'
 import { sftp } from './sftp/sftp.ts'
 import { slack } from './slack/slack.ts'
+import { smtp } from './smtp/smtp.ts'
 import { sqlite } from './sqlite/sqlite.ts'
 import { ssh } from './ssh/ssh.ts'
 
-export { airtable, file, github, http, memcached, postgres, redis, s3, sftp, slack, sqlite, ssh }
+export { airtable, file, github, http, memcached, postgres, redis, s3, sftp, slack, smtp, sqlite, ssh }
 
 /** Every connector of this package, for a runtime. */
 export const builtinConnectors: readonly Connector[] = [
@@ -27,6 +28,7 @@ export const builtinConnectors: readonly Connector[] = [
   s3,
   sftp,
   slack,
+  smtp,
   sqlite,
   ssh,
 ]
