@@ -5,6 +5,7 @@ import { file } from './file/file.ts'
 import { github } from './github/github.ts'
 import { http } from './http/http.ts'
 import { memcached } from './memcached/memcached.ts'
+import { mysql } from './mysql/mysql.ts'
 import { postgres } from './postgres/postgres.ts'
 import { redis } from './redis/redis.ts'
 import { s3 } from './s3/s3.ts'
@@ -14,7 +15,7 @@ import { smtp } from './smtp/smtp.ts'
 import { sqlite } from './sqlite/sqlite.ts'
 import { ssh } from './ssh/ssh.ts'
 
-export { airtable, file, github, http, memcached, postgres, redis, s3, sftp, slack, smtp, sqlite, ssh }
+export { airtable, file, github, http, memcached, mysql, postgres, redis, s3, sftp, slack, smtp, sqlite, ssh }
 
 /** Every connector of this package, for a runtime. */
 export const builtinConnectors: readonly Connector[] = [
@@ -23,6 +24,7 @@ export const builtinConnectors: readonly Connector[] = [
   github,
   http,
   memcached,
+  mysql,
   postgres,
   redis,
   s3,

@@ -313,6 +313,13 @@ export class ServerClient implements SqlClient {
     if (!Array.isArray(params)) {
       throw sqlError(name, 'params', `${title} has no parameters by name: give \`params\` as a list.`)
     }
+    if (name === 'mysql' && inspected.marks !== params.length) {
+      throw sqlError(
+        name,
+        'params',
+        `The statement has ${inspected.marks} parameters, and ${params.length} values were given.`,
+      )
+    }
     return {
       text,
       verb: inspected.verb,

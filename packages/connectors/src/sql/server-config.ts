@@ -66,7 +66,7 @@ export interface ServerSettings {
   readonly user: string
   readonly password: string
   /** Options of `tls.connect`; null: no TLS. */
-  readonly tls: ConnectionOptions | null
+  readonly tls: (ConnectionOptions & { readonly verify: 'full' | 'ca' | 'none'; readonly name: string }) | null
   readonly poolSize: number
   readonly idleMs: number
   readonly acquireMs: number
@@ -130,7 +130,7 @@ const PARAMETERS: ReadonlySet<string> = new Set(['sslmode', 'ssl-mode', 'applica
 
 type Refuse = (field: string, why: string) => Error
 
-function tlsOf(config: ServerConfig, url: URL | null, host: string, refuse: Refuse): ConnectionOptions | null {
+function tlsOf(config: ServerConfig, url: URL | null, host: string, refuse: Refuse): ServerSettings['tls'] {
   const setting = config.ssl ?? fromMode(url, refuse) ?? !isLoopback(host)
   if (setting === false) return null
   const { verify = 'full', ca, cert, key, server_name: serverName } = setting === true ? {} : setting
@@ -139,6 +139,8 @@ function tlsOf(config: ServerConfig, url: URL | null, host: string, refuse: Refu
   }
   const name = serverName ?? host
   return {
+    verify,
+    name,
     rejectUnauthorized: verify !== 'none',
     ...(isIP(name) === 0 ? { servername: name } : {}),
     checkServerIdentity:

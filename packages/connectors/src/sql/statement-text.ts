@@ -14,6 +14,8 @@ export interface StatementText {
   readonly bare: string
   /** First word; for `WITH …` the word that says what it does. */
   readonly verb: string
+  /** How many `?` it has. */
+  readonly marks: number
 }
 
 export function inspectStatement(text: string, dialect: keyof typeof HIDDEN): StatementText {
@@ -26,7 +28,7 @@ export function inspectStatement(text: string, dialect: keyof typeof HIDDEN): St
   const first = /^[A-Z]+/.exec(bare)?.[0] ?? ''
   const inner =
     first === 'WITH' ? /\b(?:INSERT|REPLACE|UPDATE|DELETE|MERGE)\b(?! (?:OF|NOWAIT|SKIP))/.exec(bare)?.[0] : null
-  return { bare, verb: inner ?? first }
+  return { bare, verb: inner ?? first, marks: bare.split('?').length - 1 }
 }
 
 /** Statements whose rows are counted as affected. */

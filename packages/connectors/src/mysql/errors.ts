@@ -1,0 +1,4 @@
+import { sqlErrorTable } from '../sql/error-table.ts'
+
+/** Error codes of the mysql connector. */
+export const ERRORS = sqlErrorTable('mysql', 'mysql2')
