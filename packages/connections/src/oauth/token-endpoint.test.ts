@@ -9,7 +9,7 @@ import { startVendorServer, type VendorAnswer, type VendorServer } from './testi
 import type { OAuthClient, TokenSet } from './token-set.ts'
 
 const NOW = Date.UTC(2026, 0, 1)
-const client: OAuthClient = { clientId: 'the-client', clientSecret: 'the-client-secret' }
+const client: OAuthClient = { clientId: 'the-client', clientSecret: 'the+client/secret' }
 const REFRESH = 'the-old-refresh-token'
 
 const dialer = createEgress({ allow: ['127.0.0.1'] })
@@ -217,7 +217,7 @@ describe('refusals', () => {
   })
 
   test('never repeats a secret, whatever the provider says', async () => {
-    const leak = `token ${REFRESH}, secret ${client.clientSecret}, basic ${btoa('the-client:the-client-secret')}, given abcdefghijklmnopqrstuvwxyz`
+    const leak = `token ${REFRESH}, secret ${client.clientSecret}, basic ${btoa('the-client:the+client/secret')}, given abcdefghijklmnopqrstuvwxyz`
     const answers: VendorAnswer[] = [
       { status: 400, body: { error: 'invalid_grant', error_description: leak } },
       { status: 400, body: { error: leak } },
@@ -237,7 +237,7 @@ describe('refusals', () => {
           )
           const said = told(error)
           expect(said).toContain('Acme')
-          for (const secret of [REFRESH, client.clientSecret!, btoa('the-client:the-client-secret')]) {
+          for (const secret of [REFRESH, client.clientSecret!, btoa('the-client:the+client/secret')]) {
             expect(said).not.toContain(secret)
           }
           if (JSON.stringify(answer.body).includes('_token":"abc')) expect(said).not.toContain('abcdefghijklmn')
@@ -307,7 +307,7 @@ describe('requests', () => {
     const template = await sent({
       clientAuth: { header: 'authorization', template: 'Key {client_id}.{client_secret}' },
     })
-    expect(template.headers['authorization']).toBe('Key the-client.the-client-secret')
+    expect(template.headers['authorization']).toBe('Key the-client.the+client/secret')
     await expect(sent({ pkce: false }, { client: { clientId: 'x', clientSecret: '' } })).rejects.toMatchObject({
       code: 'oauth_client_missing',
     })
