@@ -14,8 +14,9 @@ import { slack } from './slack/slack.ts'
 import { smtp } from './smtp/smtp.ts'
 import { sqlite } from './sqlite/sqlite.ts'
 import { ssh } from './ssh/ssh.ts'
+import { telegram } from './telegram/telegram.ts'
 
-export { airtable, file, github, http, memcached, mysql, postgres, redis, s3, sftp, slack, smtp, sqlite, ssh }
+export { airtable, file, github, http, memcached, mysql, postgres, redis, s3, sftp, slack, smtp, sqlite, ssh, telegram }
 
 /** Every connector of this package, for a runtime. */
 export const builtinConnectors: readonly Connector[] = [
@@ -33,4 +34,5 @@ export const builtinConnectors: readonly Connector[] = [
   smtp,
   sqlite,
   ssh,
+  telegram,
 ]
