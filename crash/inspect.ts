@@ -23,7 +23,7 @@ export async function openForInspection(
       secret: () => null,
       env: () => null,
     },
-    key: openKeys(dataDir, null).key,
+    key: openKeys(dataDir, null).ring,
     baseUrl: 'http://127.0.0.1',
     version: 'inspection',
     log: () => undefined,

@@ -80,6 +80,7 @@ export type {
   BlobRow,
   FlowRow,
   FlowVersion,
+  JournalRecord,
   RunQuery,
   RunRow,
   RunStatus,
