@@ -95,7 +95,7 @@ export const SETTINGS: { readonly [name in SettingName]: SettingSpec<Settings[na
   keys: {
     key: 'keys',
     variable: 'PLUGWORK_KEYS',
-    summary: 'Key ring that seals secret inputs; without it one is made in the data folder.',
+    summary: 'Key ring that protects stored credentials and secret inputs; without it one is made in the data folder.',
     default: null,
     secret: true,
     read: text,
