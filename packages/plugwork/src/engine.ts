@@ -2,15 +2,19 @@
 import { mkdirSync } from 'node:fs'
 import {
   createEgress,
+  createExecutor,
   createFileBlobStore,
+  createPostgresLimitStore,
   createRuntime,
   openKeys,
   openPostgresStore,
   openSqliteStore,
+  systemClock,
   type BlobStore,
   type Connector,
   type Definitions,
   type Egress,
+  type LimitStore,
   type Runtime,
   type RuntimeOptions,
   type Settings,
@@ -49,7 +53,7 @@ export async function openEngine({ settings, socket }: EngineOptions): Promise<E
   const { version } = readBuild()
   const connectors = await installedConnectors()
   const keys = openKeys(folder.directory, settings.keys)
-  const { store, blobs } = await openStore(settings, folder, { socket, version })
+  const { store, blobs, limits } = await openStore(settings, folder, { socket, version })
   const egress = createEgress({ allow: settings.egressAllow })
   return {
     folder,
@@ -66,6 +70,7 @@ export async function openEngine({ settings, socket }: EngineOptions): Promise<E
         connectors,
         definitions,
         key: keys.ring,
+        executor: createExecutor({ clock: systemClock, log: options.log, ...(limits === null ? {} : { limits }) }),
         maxActive: settings.concurrency,
         version,
         ...options,
@@ -81,8 +86,12 @@ async function openStore(
   { databaseUrl }: Settings,
   folder: DataFolder,
   identity: { readonly socket: string; readonly version: string },
-): Promise<{ readonly store: Store; readonly blobs: BlobStore }> {
-  if (databaseUrl !== null) return openPostgresStore({ url: databaseUrl, version: identity.version })
+): Promise<{ readonly store: Store; readonly blobs: BlobStore; readonly limits: LimitStore | null }> {
+  if (databaseUrl !== null) {
+    const { store, blobs, database } = await openPostgresStore({ url: databaseUrl, version: identity.version })
+    // Processes that share the store share what a service allows.
+    return { store, blobs, limits: createPostgresLimitStore({ postgres: database }) }
+  }
   const store = await openSqliteStore({ file: folder.database, ...identity })
-  return { store, blobs: createFileBlobStore(folder.blobs) }
+  return { store, blobs: createFileBlobStore(folder.blobs), limits: null }
 }

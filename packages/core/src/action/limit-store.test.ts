@@ -3,6 +3,7 @@ import { Redis } from 'ioredis'
 import pg from 'pg'
 import { postgres, redis } from '@plugwork/test-services'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { openPostgresStore } from '../store/postgres/postgres-store.ts'
 import { VirtualClock } from '../testing/virtual-clock.ts'
 import { describeLimitStore } from './limit-store-contract.ts'
 import { limitRule, type LimitRule, type LimitStore } from './limit-store.ts'
@@ -157,4 +158,23 @@ test.each([
   [{ requests: 5, per: '1s', burst: 0 }, 'burst must be'],
 ])('limits that cannot be used say so: %j', (spec, message) => {
   expect(() => limitRule(spec, 'the connector x')).toThrow(message)
+})
+
+test('buckets live beside the runs of a PostgreSQL store, and its processes share them', async () => {
+  const url = new URL(String(pool.options.connectionString))
+  url.searchParams.set('schema', 'beside')
+  const opened = [
+    await openPostgresStore({ url: url.href, version: 'test' }),
+    await openPostgresStore({ url: url.href, version: 'test' }),
+  ]
+  try {
+    const stores = opened.map(({ database }) => createPostgresLimitStore({ postgres: database }))
+    const rule: LimitRule = { requests: 1, perMs: 3_600_000, burst: 4 }
+    const answers = await Promise.all(
+      Array.from({ length: 10 }, (_, i) => stores[i % 2]!.take({ key: 'shared', rule, cost: 1, maxWaitMs: 0 })),
+    )
+    expect(answers.filter(({ taken }) => taken)).toHaveLength(4)
+  } finally {
+    for (const { store } of opened) await store.close()
+  }
 })

@@ -30,7 +30,7 @@ export function createPostgresCache({ postgres, table = 'plugwork_cache' }: Post
     async get(key) {
       await prepared()
       const { rows } = await postgres.query(select, [key])
-      return rows.length === 0 ? null : String(rows[0]!['value'])
+      return rows.length === 0 ? null : String(Object.values(rows[0]!)[0])
     },
     async set(key, text, ttlMs) {
       await prepared()

@@ -10,11 +10,6 @@ export interface PostgresLimitStoreOptions {
   readonly now?: () => number
 }
 
-interface Row {
-  readonly taken: boolean
-  readonly wait: number
-}
-
 /**
  * Buckets shared by all processes on one PostgreSQL. A call is one statement: the row is locked by `on conflict do
  * update`, which computes from what is stored then, so two processes never take the same token. The table is unlogged:
@@ -59,8 +54,8 @@ export function createPostgresLimitStore(options: PostgresLimitStoreOptions): Li
       const { rows } = await postgres.query(take, [key, at(), tokens, interval, rule.burst, maxWaitMs])
       // Full buckets are as good as none; an hour leaves room for clocks that differ.
       if (++calls % 10_000 === 0) await postgres.query(sweep, [(at() ?? Date.now()) - 3_600_000])
-      const row = rows[0] as unknown as Row
-      return { taken: row.taken, waitMs: Number(row.wait) }
+      const [taken, wait] = Object.values(rows[0]!) as [boolean, number]
+      return { taken, waitMs: wait }
     },
     async pause(key, ms) {
       await prepared()

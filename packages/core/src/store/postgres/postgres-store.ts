@@ -21,7 +21,7 @@ import {
 import { toEvent, toFlowRow, toFlowVersion, toRunRow, toScheduleRow, toTokenRow } from '../sqlite/rows.ts'
 import type { RunColumns } from '../sqlite/rows.ts'
 import type { AcceptOutcome, AppendOutcome, RunRow, RunWrite, Store, StoredMessage, StoreStats } from '../store.ts'
-import { Database } from './database.ts'
+import { Database, type Queryable } from './database.ts'
 import { GroupCommit } from './group-commit.ts'
 import { KnownRuns } from './known-runs.ts'
 import { migrateTables, schemaVersion } from './migrations.ts'
@@ -45,6 +45,8 @@ export interface PostgresStore {
   readonly blobs: BlobStore
   /** Statements sent so far, transaction control included. */
   readonly statements: () => number
+  /** For what else lives in this database (limits that processes share); closed with the store. */
+  readonly database: Queryable
 }
 
 const COMMITTED_ALONE: AppendOutcome = { kind: 'committed', children: [] }
@@ -109,7 +111,7 @@ async function open(database: Database, { version, times }: PostgresStoreOptions
   const context = { epoch, channel, known, schema: database.address.schema }
   const writer = new GroupCommit({ ...context, database, onFenced: () => session.lose() })
   const store = postgresStore({ database, session, known, writer, lost, reader: new Reader(database) })
-  return { store, blobs: createPostgresBlobStore(database), statements: () => database.statements }
+  return { store, blobs: createPostgresBlobStore(database), statements: () => database.statements, database }
 }
 
 interface Parts {
