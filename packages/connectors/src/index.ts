@@ -2,6 +2,7 @@
 import type { Connector } from '@plugwork/core/node'
 import { airtable } from './airtable/airtable.ts'
 import { file } from './file/file.ts'
+import { ftp } from './ftp/ftp.ts'
 import { github } from './github/github.ts'
 import { http } from './http/http.ts'
 import { memcached } from './memcached/memcached.ts'
@@ -16,12 +17,30 @@ import { sqlite } from './sqlite/sqlite.ts'
 import { ssh } from './ssh/ssh.ts'
 import { telegram } from './telegram/telegram.ts'
 
-export { airtable, file, github, http, memcached, mysql, postgres, redis, s3, sftp, slack, smtp, sqlite, ssh, telegram }
+export {
+  airtable,
+  file,
+  ftp,
+  github,
+  http,
+  memcached,
+  mysql,
+  postgres,
+  redis,
+  s3,
+  sftp,
+  slack,
+  smtp,
+  sqlite,
+  ssh,
+  telegram,
+}
 
 /** Every connector of this package, for a runtime. */
 export const builtinConnectors: readonly Connector[] = [
   airtable,
   file,
+  ftp,
   github,
   http,
   memcached,
