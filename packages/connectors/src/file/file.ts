@@ -16,10 +16,8 @@ import {
 } from './operations.ts'
 import { RootedFolder } from './rooted-folder.ts'
 import {
-  appendInput,
   copyInput,
   copyOutput,
-  createInput,
   deleteInput,
   deleteOutput,
   existsOutput,
@@ -97,7 +95,7 @@ const write = defineAction({
 const create = defineAction({
   description:
     'Writes a new file; `file_exists` when something has that name. A repeated attempt fails on its own file.',
-  input: createInput,
+  input: writeInput,
   output: writeOutput,
   effect: 'write',
   idempotency: 'none',
@@ -107,7 +105,7 @@ const create = defineAction({
 
 const append = defineAction({
   description: 'Adds to the end of a file, which is made where it is missing. A repeated attempt adds again.',
-  input: appendInput,
+  input: writeInput,
   output: writeOutput,
   effect: 'write',
   idempotency: 'none',

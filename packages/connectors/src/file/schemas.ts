@@ -31,8 +31,6 @@ export const readOutput = z.object({
 })
 
 export const writeInput = z.strictObject({ path, content: contentInput })
-export const createInput = writeInput
-export const appendInput = writeInput
 export const writeOutput = z.object({ path: z.string(), size: z.int().describe('Bytes of the file now.') })
 
 export const listInput = z.strictObject({
