@@ -46,6 +46,7 @@ const commands = {
   test: (rest) => ['scripts/verify.ts', ...rest],
   verify: (rest) => ['scripts/verify.ts', ...rest],
   bench: (rest) => ['bench/run.ts', ...rest],
+  live: (rest) => ['scripts/live.ts', ...rest],
   crash: (rest) => ['crash/run.ts', ...rest],
   pack: (rest) => ['scripts/pack.ts', ...rest],
   plugwork: (rest) => ['packages/plugwork/bin/plugwork.mjs', ...rest],

@@ -138,6 +138,7 @@ test('a credential does not follow a redirect to another origin, and a write fol
   const other = await service(answer(200, { from: 'other' }))
   const { origin, seen } = await service((request, response) => {
     if (request.url === '/away') response.writeHead(302, { location: `${other.origin}/x` }).end()
+    else if (request.url === '/kept') response.writeHead(307, { location: `${other.origin}/x` }).end()
     else if (request.url === '/moved') response.writeHead(307, { location: '/new' }).end()
     else if (request.url === '/gone') response.writeHead(301, { location: '/new' }).end()
     else response.end('{"at":"new"}')
@@ -147,7 +148,7 @@ test('a credential does not follow a redirect to another origin, and a write fol
   expect(other.seen[0]!.headers.authorization).toBeUndefined()
   expect((await api.send({ method: 'POST', path: path`/moved`, json: { a: 1 }, signal })).data).toEqual({ at: 'new' })
   expect(seen.at(-1)).toMatchObject({ line: 'POST /new', body: '{"a":1}' })
-  for (const to of ['away', 'gone']) {
+  for (const to of ['away', 'kept', 'gone']) {
     const error = await failure(api.send({ method: 'POST', path: path`/${to}`, json: {}, signal }))
     expect(error).toMatchObject({ code: 'acme_redirected', retryable: false })
   }
