@@ -1,5 +1,6 @@
 /** Checks a connector's definition: what the types cannot say. */
 import { parseDuration } from '../flow/duration.ts'
+import { checkAuth } from './check-auth.ts'
 import type { Action, Connector } from './connector.ts'
 
 const NAME = /^[a-z][a-z0-9_]*$/
@@ -51,6 +52,8 @@ export function checkConnector(connector: Connector): readonly string[] {
     problems.push(...checkAction(action, actions[action]!))
   }
   problems.push(...checkLimits(connector.limits))
+  const fields = new Set(Object.keys(connector.config.shape))
+  for (const [method, auth] of Object.entries(connector.auth ?? {})) problems.push(...checkAuth(method, auth, fields))
   return problems
 }
 
