@@ -1,7 +1,7 @@
 /**
  * The tokens of stored connections: got, kept, renewed, given to connectors, revoked. `Connections` says who may; this does it.
  */
-import { PlugworkError } from '@plugwork/core'
+import type { PlugworkError } from '@plugwork/core'
 import type { AuthMethod, Clock, Connector, Credential } from '@plugwork/core/node'
 import type { OAuthClient, OAuthTokens, TokenSet } from '../oauth/token-set.ts'
 import { Refresher, type RefresherOptions, type RefreshTiming } from '../refresh/refresher.ts'

@@ -99,7 +99,7 @@ describe.each(Object.keys(STORES))('%s', (kind) => {
       const offset = later()
       const reports = await Promise.all(workers.map(async (worker) => worker.tell({ offset })))
       const expected = { tokens: Array.from({ length: CALLS }, () => provider.accessToken), errors: [] }
-      expect(reports, moods.join()).toEqual([expected, expected])
+      expect({ moods, reports }).toEqual({ moods, reports: [expected, expected] })
       expect({ granted: provider.granted, asked: provider.asked, reused: provider.reused }).toEqual({
         granted: 1,
         asked: moods.length + 1,

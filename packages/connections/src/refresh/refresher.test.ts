@@ -71,12 +71,12 @@ const refusal = (error: string): Error => new PlugworkError('oauth_refused', `It
 
 /** Lets time pass until a promise is settled. */
 async function during<T>(work: Promise<T>): Promise<T> {
-  let settled = false
-  const watched = work.finally(() => (settled = true))
+  const state = { settled: false }
+  const watched = work.finally(() => (state.settled = true))
   watched.catch(() => undefined)
-  for (let turn = 0; !settled && turn < 5_000; turn += 1) {
+  for (let turn = 0; !state.settled && turn < 5_000; turn += 1) {
     await new Promise((resolve) => setImmediate(resolve))
-    if (!settled) await clock.step()
+    if (!state.settled) await clock.step()
   }
   return watched
 }

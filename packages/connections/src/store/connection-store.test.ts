@@ -33,6 +33,8 @@ describe('sqlite', () => {
   test('many may open a new file at once', async () => {
     const file = join(directory, 'connections.db')
     const stores = await Promise.all(Array.from({ length: 8 }, async () => openSqliteConnectionStore({ file })))
+    const rows = await Promise.all(stores.map(async (store) => store.list('connections', { limit: 1 })))
+    expect(rows.flat()).toEqual([])
     await Promise.all(stores.map(async (store) => store.close()))
   })
 

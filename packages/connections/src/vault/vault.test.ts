@@ -58,7 +58,7 @@ test('a text that was changed or cut does not open, short tags included', async 
     '',
   ]
   for (const text of wrong) {
-    await expect(vault.decrypt(place, text), text).rejects.toMatchObject({ code: 'credential_unreadable' })
+    await expect(vault.decrypt(place, text)).rejects.toMatchObject({ code: 'credential_unreadable' })
   }
 })
 

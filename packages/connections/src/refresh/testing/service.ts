@@ -18,7 +18,13 @@ import { Vault } from '../../vault/vault.ts'
 
 export const ACTOR = { tenant: 't1', user: 'ada' } as const
 
-const oauth = { kind: 'oauth2', title: 'OAuth', help: '', tokenUrl: 'https://acme.example/token' } as const
+const oauth = {
+  kind: 'oauth2',
+  title: 'OAuth',
+  help: 'For tests.',
+  authorizationUrl: 'https://acme.example/authorize',
+  tokenUrl: 'https://acme.example/token',
+} as const
 export const AUTHS = {
   oauth: { ...oauth, grant: 'authorization_code', keepAlive: '24h' },
   machine: { ...oauth, grant: 'client_credentials' },
@@ -44,7 +50,7 @@ export const acme = defineConnector({
       .optional()
       .describe('Login.'),
   }),
-  auth: { ...AUTHS, key: { kind: 'api_key', title: 'API key', help: '', fields: ['token'] } },
+  auth: { ...AUTHS, key: { kind: 'api_key', title: 'API key', help: 'For tests.', fields: ['token'] } },
   async connect(config, { credentials, signal }) {
     const sent = credentials === undefined ? config.token : (await credentials.current(signal)).token
     return { sent, region: config.region }
