@@ -9,7 +9,15 @@ export type Placeholder =
 
 type State =
   | { readonly kind: 'code' }
-  | { readonly kind: 'quoted'; readonly open: string; readonly close: string }
+  | {
+      readonly kind: 'quoted'
+      readonly open: string
+      readonly close: string
+      /** A text, not a name. */
+      readonly text: boolean
+      /** A backslash takes the next character along. */
+      readonly escapes: boolean
+    }
   | { readonly kind: 'line_comment' }
   | { readonly kind: 'block_comment'; depth: number }
 
@@ -29,6 +37,10 @@ const NAME_FOLLOWS: ReadonlySet<string> = new Set(
     'truncate asc desc'
   ).split(' '),
 )
+
+const WORD = /^[\p{L}_][\p{L}\p{N}_]*|^\d[\w.]*/u
+/** PostgreSQL and MySQL take `$` inside of names: `a$b$` opens no quotes, `a$1` is no parameter. */
+const WORD_WITH_DOLLAR = /^[\p{L}_][\p{L}\p{N}_$]*|^\d[\w.]*/u
 
 export class SqlScanner {
   readonly #dialect: SqlDialect
@@ -97,7 +109,7 @@ export class SqlScanner {
     const state = this.#state
     switch (state.kind) {
       case 'quoted':
-        return this.#inQuotes(text, at, state.close)
+        return this.#inQuotes(text, at, state)
       case 'line_comment':
         if (text[at] === '\n') this.#state = CODE
         return 1
@@ -108,8 +120,8 @@ export class SqlScanner {
     }
   }
 
-  #inQuotes(text: string, at: number, close: string): number {
-    if (text[at] === '\\' && this.#dialect === 'mysql' && close !== '`') return 2
+  #inQuotes(text: string, at: number, { close, escapes }: Extract<State, { kind: 'quoted' }>): number {
+    if (escapes && text[at] === '\\') return 2
     if (!text.startsWith(close, at)) return 1
     // A doubled quote is a quote character of the text.
     if (close.length === 1 && close !== ']' && text[at + 1] === close) return 2
@@ -135,7 +147,7 @@ export class SqlScanner {
     }
     const opened = this.#open(text, at)
     if (opened > 0) return opened
-    const word = /^[\p{L}_][\p{L}\p{N}_]*|^\d[\w.]*/u.exec(text.slice(at, at + 256))?.[0]
+    const word = (this.#dialect === 'sqlite' ? WORD : WORD_WITH_DOLLAR).exec(text.slice(at, at + 256))?.[0]
     if (word !== undefined) {
       this.#word(word.toLowerCase())
       this.#touching = true
@@ -148,7 +160,7 @@ export class SqlScanner {
   /** Opens a quoted text or a comment; answers the length of what opened it, or 0. */
   #open(text: string, at: number): number {
     const character = text[at] ?? ''
-    if (text.startsWith('--', at) || (character === '#' && this.#dialect === 'mysql')) {
+    if (this.#opensLineComment(text, at)) {
       this.#state = { kind: 'line_comment' }
       return character === '#' ? 1 : 2
     }
@@ -158,16 +170,32 @@ export class SqlScanner {
     }
     const quotes = this.#dialect === 'sqlite' ? '\'"`[' : this.#dialect === 'mysql' ? '\'"`' : '\'"'
     if (quotes.includes(character)) {
-      this.#state = { kind: 'quoted', open: character, close: character === '[' ? ']' : character }
+      const mysql = this.#dialect === 'mysql'
+      this.#state = {
+        kind: 'quoted',
+        open: character,
+        close: character === '[' ? ']' : character,
+        text: character === "'" || (character === '"' && mysql),
+        // PostgreSQL: only in e'…'.
+        escapes: mysql
+          ? character !== '`'
+          : this.#dialect === 'postgres' && character === "'" && this.#touching && this.#last === 'e',
+      }
       this.#word(character)
       this.#touching = character !== "'"
       return 1
     }
     const tag = this.#dialect === 'postgres' ? /^\$([A-Za-z_]\w*)?\$/.exec(text.slice(at, at + 128))?.[0] : undefined
     if (tag === undefined) return 0
-    this.#state = { kind: 'quoted', open: tag, close: tag }
+    this.#state = { kind: 'quoted', open: tag, close: tag, text: true, escapes: false }
     this.#word(tag)
     return tag.length
+  }
+
+  #opensLineComment(text: string, at: number): boolean {
+    if (this.#dialect !== 'mysql') return text.startsWith('--', at)
+    // `5--3` is a subtraction there: two dashes need a blank after them.
+    return text[at] === '#' || /^--\s/.test(text.slice(at, at + 3))
   }
 
   #word(word: string): void {
@@ -209,8 +237,8 @@ export class SqlScanner {
   }
 }
 
-function quotedRefusal(state: { readonly open: string; readonly close: string }): Refusal {
-  if (state.open === "'" || state.open.startsWith('$')) {
+function quotedRefusal(state: Extract<State, { kind: 'quoted' }>): Refusal {
+  if (state.text) {
     return {
       message:
         'An expression inside SQL quotes would be text of the statement; it is bound as a value, so it needs no quotes.',
