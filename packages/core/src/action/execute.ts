@@ -142,10 +142,14 @@ export async function execute(machinery: Machinery, request: ActionRequest): Pro
 async function attempts(machinery: Machinery, call: Call): Promise<JsonValue> {
   const { request, scope } = call
   const { times = DEFAULT_RETRIES, delayMs = DEFAULT_DELAY_MS, maxDelayMs = DEFAULT_MAX_DELAY_MS } = request.retry ?? {}
+  let before: unknown
   for (let failures = 0; ; failures++) {
     try {
       return await attempt(machinery, call, failures)
     } catch (error) {
+      // An open breaker is there to answer at once; what opened it says more.
+      if (codeOf(error) === 'action_circuit_open') throw before ?? error
+      before = error
       if (scope.aborted || failures >= times || !isRetryable(error) || !isRepeatable(call)) throw error
       const jittered = machinery.random() * Math.min(delayMs * 2 ** failures, maxDelayMs)
       const asked = retryAfterOf(error) ?? 0

@@ -566,6 +566,24 @@ describe('the breaker', () => {
     expect((await failure(last.executor.execute(last.request('read', quick)))).code).toBe('action_circuit_open')
   })
 
+  test('answers at once, also in the middle of retries, and then with the error that opened it', async () => {
+    const { executor, request, calls, clock } = openService(() => {
+      throw busy()
+    })
+    const many = failure(executor.execute(request('read', { retry: { times: 9 } })))
+    await clock.advance(60_000)
+    expect((await many).code).toBe('http_503')
+    expect(calls).toHaveLength(5)
+    for (let i = 0; i < 5; i++) {
+      const one = failure(executor.execute(request('read', { retry: { times: 0 } })))
+      await clock.advance(0)
+      await one
+    }
+    const before = calls.length
+    expect((await failure(executor.execute(request('read')))).code).toBe('action_circuit_open')
+    expect(calls).toHaveLength(before)
+  })
+
   test('a probe that never ends does not keep it shut for good', async () => {
     let hang = false
     const { executor, request, clock } = openService(() => {
