@@ -1,8 +1,9 @@
 /** Collects the evidence of a data folder after the last process has ended: rows, journals, and what replay makes of them. */
 import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { idempotencyKey } from '@plugwork/core'
+import { parseAddress } from '@plugwork/core/node'
+import pg from 'pg'
 import type { JournalRecord, RunRow, Runtime, Store } from '@plugwork/core/node'
 import type { RunEvidence } from './invariants.ts'
 import type { EffectEntry } from './oracle.ts'
@@ -36,15 +37,46 @@ function timedWaits(runtime: Runtime, row: RunRow, source: string | undefined): 
   )
 }
 
+/** Epochs of the records of each run, in their order. */
+export type Epochs = ReadonlyMap<number, readonly number[]>
+
+export function fileEpochs(file: string): Epochs {
+  const database = new DatabaseSync(file, { readOnly: true })
+  try {
+    return byRun(database.prepare('SELECT rid, epoch FROM journal ORDER BY rid, seq').all())
+  } finally {
+    database.close()
+  }
+}
+
+export async function databaseEpochs(databaseUrl: string): Promise<Epochs> {
+  const { url, schema } = parseAddress(databaseUrl)
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  try {
+    return byRun((await client.query(`SELECT rid, epoch FROM "${schema}".journal ORDER BY rid, seq`)).rows)
+  } finally {
+    await client.end()
+  }
+}
+
+function byRun(rows: readonly { readonly [column: string]: unknown }[]): Epochs {
+  const runs = new Map<number, number[]>()
+  for (const { rid, epoch } of rows) {
+    const epochs = runs.get(Number(rid)) ?? []
+    epochs.push(Number(epoch))
+    runs.set(Number(rid), epochs)
+  }
+  return runs
+}
+
 export async function collectRuns(
   store: Store,
   runtime: Runtime,
-  dataDir: string,
+  epochs: Epochs,
   sources: ReadonlyMap<string, string>,
 ): Promise<RunEvidence[]> {
   const found: RunEvidence[] = []
-  const database = new DatabaseSync(join(dataDir, 'plugwork.db'), { readOnly: true })
-  const epochsOf = database.prepare('SELECT epoch FROM journal WHERE rid = ? ORDER BY seq')
   let before: number | undefined
   for (;;) {
     const page = await store.listRuns({ tenant: 'default', limit: 200, before })
@@ -55,13 +87,12 @@ export async function collectRuns(
         records: await journalOf(store, row.rid),
         verify: await runtime.verify(row.tenant, row.id),
         keyOf: (path) => idempotencyKey({ rootRunId: root.id, runId: row.id }, path),
-        epochs: epochsOf.all(row.rid).map((record) => Number(record['epoch'])),
+        epochs: epochs.get(row.rid) ?? [],
         waits: await timedWaits(runtime, row, sources.get(row.flow)),
       })
     }
     if (page.length < 200) break
     before = page.at(-1)!.rid
   }
-  database.close()
   return found
 }

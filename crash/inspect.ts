@@ -1,19 +1,36 @@
-/** Opens a data folder after its last process has ended, and collects the evidence. Runs nothing: the runtime is not opened. */
+/** Opens a data folder, or the database of one, after its last process has ended, and collects the evidence. Runs nothing: the runtime is not opened. */
 import { join } from 'node:path'
-import { createEgress, createFileBlobStore, createRuntime, openKeys, openSqliteStore } from '@plugwork/core/node'
-import { collectRuns } from './evidence.ts'
+import {
+  createEgress,
+  createFileBlobStore,
+  createRuntime,
+  openKeys,
+  openPostgresStore,
+  openSqliteStore,
+} from '@plugwork/core/node'
+import { collectRuns, databaseEpochs, fileEpochs } from './evidence.ts'
 import type { RunEvidence } from './invariants.ts'
 
-export async function openForInspection(
-  dataDir: string,
-  project: string,
-  sources: ReadonlyMap<string, string>,
-): Promise<readonly RunEvidence[]> {
-  const store = await openSqliteStore({ file: join(dataDir, 'plugwork.db'), socket: '', version: 'inspection' })
+export async function openForInspection(options: {
+  readonly dataDir: string
+  readonly databaseUrl: string | null
+  readonly project: string
+  readonly sources: ReadonlyMap<string, string>
+}): Promise<readonly RunEvidence[]> {
+  const { dataDir, databaseUrl, project, sources } = options
+  const file = join(dataDir, 'plugwork.db')
+  const version = 'inspection'
+  const { store, blobs } =
+    databaseUrl === null
+      ? {
+          store: await openSqliteStore({ file, socket: '', version }),
+          blobs: createFileBlobStore(join(dataDir, 'blobs')),
+        }
+      : await openPostgresStore({ url: databaseUrl, version })
   const egress = createEgress({ allow: [] })
   const runtime = createRuntime({
     store,
-    blobs: createFileBlobStore(join(dataDir, 'blobs')),
+    blobs,
     egress,
     connectors: [],
     definitions: {
@@ -29,7 +46,8 @@ export async function openForInspection(
     log: () => undefined,
   })
   try {
-    return await collectRuns(store, runtime, dataDir, sources)
+    const epochs = databaseUrl === null ? fileEpochs(file) : await databaseEpochs(databaseUrl)
+    return await collectRuns(store, runtime, epochs, sources)
   } finally {
     await store.close()
     await egress.close()

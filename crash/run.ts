@@ -1,7 +1,7 @@
 /**
  * The crash tests' command line; see README.md.
  *
- *   node crash/run.ts [--cycles N] [--seed N] [--mode random|stop|full|wedge|mutants|all]
+ *   node crash/run.ts [--cycles N] [--seed N] [--mode random|stop|full|wedge|mutants|all] [--store sqlite|postgres]
  */
 import { parseArgs } from 'node:util'
 import { diskFull } from './modes/disk-full.ts'
@@ -16,15 +16,22 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     mode: { type: 'string', default: 'random' },
     keep: { type: 'boolean', default: false },
+    store: { type: 'string', default: 'sqlite' },
   },
 })
 
 const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(values.seed)
 const cycles = Number(values.cycles)
+const store = values.store === 'postgres' ? 'postgres' : 'sqlite'
+// The other modes are about the file: its lock, its disk, faults that are put into its SQL.
+if (values.store !== store || (store === 'postgres' && values.mode !== 'random')) {
+  process.stderr.write('--store is sqlite or postgres; postgres goes with --mode random.\n')
+  process.exit(2)
+}
 process.stdout.write(`seed ${seed} (repeat with --seed ${seed} --cycles ${cycles} --mode ${values.mode})\n`)
 
 const modes: Record<string, () => Promise<readonly Violation[]>> = {
-  random: () => killCycles({ seed, cycles, keep: values.keep }),
+  random: () => killCycles({ seed, cycles, keep: values.keep, store }),
   stop: () => takeover({ kind: 'stop', seed, keep: values.keep }),
   wedge: () => takeover({ kind: 'wedge', seed, keep: values.keep }),
   full: () => diskFull({ seed, keep: values.keep }),

@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { postgres } from '@plugwork/test-services'
 import { openForInspection } from './inspect.ts'
 import { LEAF, randomFlow, TASKS, WEDGE, type CrashFlow } from './flows.ts'
 import type { RunEvidence } from './invariants.ts'
@@ -35,6 +36,8 @@ export async function openWorkshop(options: {
   /** Flows besides. */
   readonly fixed?: readonly CrashFlow[]
   readonly keep: boolean
+  /** Where nodes keep their runs. Default: their data folder. */
+  readonly store?: 'sqlite' | 'postgres'
 }): Promise<Workshop> {
   const folder = mkdtempSync(join(tmpdir(), 'plugwork-crash-'))
   const project = join(folder, 'project')
@@ -56,6 +59,10 @@ export async function openWorkshop(options: {
     oracle.stdout.once('data', (chunk: Buffer) => resolve(chunk.toString().trim()))
   })
   const port = await freePort()
+  const database = options.store === 'postgres' ? await (await postgres()).createDatabase() : null
+  /** A schema for each data folder. */
+  const urlOf = (data: string): string | null =>
+    database && `${database.url}?schema=${data.replaceAll(/\W/g, '_').toLowerCase()}`
   let starts = 0
   const live = new Set<PlugworkNode>()
   return {
@@ -70,7 +77,7 @@ export async function openWorkshop(options: {
         oracle: address,
         port: ownPort,
         logFile: join(folder, 'logs', `${data}-${++starts}.log`),
-        env,
+        env: { ...(database && { PLUGWORK_DATABASE_URL: urlOf(data)! }), ...env },
         prefix,
       })
       live.add(node)
@@ -79,11 +86,12 @@ export async function openWorkshop(options: {
     },
     async collect(data) {
       const sources = new Map(flows.map((flow) => [flow.name, flow.source]))
-      return openForInspection(join(folder, data), project, sources)
+      return openForInspection({ dataDir: join(folder, data), databaseUrl: urlOf(data), project, sources })
     },
     async [Symbol.asyncDispose]() {
       for (const node of live) await node.kill()
       oracle.kill('SIGTERM')
+      await database?.drop()
       if (options.keep) process.stdout.write(`kept ${folder}\n`)
       else rmSync(folder, { recursive: true, force: true })
     },

@@ -25,9 +25,15 @@ export async function killCycles(options: {
   readonly cycles: number
   readonly keep: boolean
   readonly env?: Readonly<Record<string, string>>
+  readonly store?: 'sqlite' | 'postgres'
 }): Promise<readonly Violation[]> {
   const random = seeded(options.seed)
-  await using workshop = await openWorkshop({ random, flows: 12, keep: options.keep })
+  await using workshop = await openWorkshop({
+    random,
+    flows: 12,
+    keep: options.keep,
+    store: options.store ?? 'sqlite',
+  })
   const reference = await references(workshop)
   const client = new Client(workshop, random)
   const kills: number[] = []
