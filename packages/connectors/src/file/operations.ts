@@ -141,10 +141,12 @@ export function streamFile<Result>(
 ): Promise<Result> {
   return root.at(path, async (place) => {
     const handle = await openFile(place, O_RDONLY)
+    const stream = handle.createReadStream({ autoClose: false, highWaterMark: CHUNK_BYTES })
     try {
-      const stream = handle.createReadStream({ autoClose: false, highWaterMark: CHUNK_BYTES })
       return await use(stream, (await handle.stat()).size)
     } finally {
+      // Whoever gave up on it may not have; it must not read from a closed handle.
+      stream.destroy()
       await handle.close()
     }
   })

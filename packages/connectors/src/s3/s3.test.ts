@@ -116,27 +116,58 @@ test('a large local file goes up in parts and comes down in ranges', async () =>
   const bytes = randomBytes(19 * 1024 * 1024 + 7)
   mkdirSync(join(directory, 'files'))
   writeFileSync(join(directory, 'files/big.bin'), bytes)
+  const commands: string[] = []
+  onCommand(client, (name) => commands.push(name))
   expect(await callAction(put, client, { key: 'big', file: 'big.bin' }, { egress })).toMatchObject({
     size: bytes.length,
   })
+  expect(commands.toSorted()).toEqual([
+    'CompleteMultipartUploadCommand',
+    'CreateMultipartUploadCommand',
+    'UploadPartCommand',
+    'UploadPartCommand',
+    'UploadPartCommand',
+  ])
   const found = await callAction(get, client, { key: 'big', to_file: 'down/big.bin' }, { egress })
   expect(found).toMatchObject({ content: '', file: 'down/big.bin', size: bytes.length })
   expect(readFileSync(join(directory, 'files/down/big.bin')).equals(bytes)).toBe(true)
   expect(await codeOf(callAction(put, client, { key: 'x', file: '../secrets.env' }, { egress }))).toBe('file_path')
 })
 
+/** Calls `listener` with the name of each command that the client begins. */
+function onCommand({ s3: own }: S3Connection, listener: (name: string) => void): void {
+  own.middlewareStack.add(
+    (next, { commandName = '' }) =>
+      (call) => {
+        listener(commandName)
+        return next(call)
+      },
+    { step: 'initialize', name: 'seen' },
+  )
+}
+
 test('a cancelled transfer stops, and leaves nothing behind', async () => {
   mkdirSync(join(directory, 'files'))
   writeFileSync(join(directory, 'files/big.bin'), randomBytes(17 * 1024 * 1024))
-  const stop = new AbortController()
-  const going = callAction(put, client, { key: 'cancelled', file: 'big.bin' }, { egress, signal: stop.signal })
-  setTimeout(() => stop.abort(new Error('cancelled')), 20)
-  await expect(going).rejects.toThrow('cancelled')
-  expect(await codeOf(callAction(head, client, { key: 'cancelled' }, { egress }))).toBe('s3_not_found')
   await callAction(put, client, { key: 'big2', file: 'big.bin' }, { egress })
+  const stop = new AbortController()
+  const commands: string[] = []
+  onCommand(client, (name) => {
+    commands.push(name)
+    if (name === 'UploadPartCommand' || name === 'GetObjectCommand') stop.abort(new Error('cancelled'))
+  })
+  const { signal } = stop
+  await expect(callAction(put, client, { key: 'cancelled', file: 'big.bin' }, { egress, signal })).rejects.toThrow(
+    'cancelled',
+  )
+  expect(commands).toContain('CreateMultipartUploadCommand')
+  expect(await codeOf(callAction(head, client, { key: 'cancelled' }, { egress }))).toBe('s3_not_found')
+  const other = await open()
   const again = new AbortController()
-  const coming = callAction(get, client, { key: 'big2', to_file: 'half.bin' }, { egress, signal: again.signal })
-  setTimeout(() => again.abort(new Error('cancelled')), 20)
+  onCommand(other, (name) => {
+    if (name === 'GetObjectCommand') again.abort(new Error('cancelled'))
+  })
+  const coming = callAction(get, other, { key: 'big2', to_file: 'half.bin' }, { egress, signal: again.signal })
   await expect(coming).rejects.toThrow(/cancelled|aborted/)
   expect(readdirSync(join(directory, 'files'))).toEqual(['big.bin'])
 })

@@ -246,7 +246,7 @@ service on a private address must be allowed (\`PLUGWORK_EGRESS_ALLOW\`).
 
 **Sizes.** Content in a flow has at most 16 MiB. With \`file\` and \`to_file\` objects of any size go from and to local files below
 \`local_root\`: up in parts of 8 MiB (what an error leaves unfinished is removed), down in ranges of one version (\`s3_changed\` when
-it is replaced meanwhile). Objects stored with \`content-encoding: gzip\` that are larger than 8 MiB cannot be read in ranges.
+it is replaced meanwhile). Objects stored with \`content-encoding: gzip\` arrive decompressed; beyond 8 MiB they cannot be read.
 
 **Presigned URLs are secrets.** Whoever has one may read or write the object until it expires, and it stands in the run's outputs
 and journal like any value: keep \`expires_in\` short.
