@@ -14,12 +14,12 @@ export const auth = {
     // docs.github.com/en/apps/oauth-apps/building-oauth-apps/authorizing-oauth-apps
     kind: 'oauth2',
     title: 'Sign in with GitHub',
-    help: 'Register an OAuth app (or a GitHub App with user sign-in) under Settings → Developer settings; its callback URL is the one of this installation. Tokens of OAuth apps do not expire; those of GitHub Apps are refreshed.',
+    help: 'Register an OAuth app (or a GitHub App with user sign-in) under Settings → Developer settings; its callback URL is the one of this installation. Tokens of OAuth apps do not expire; those of GitHub Apps are refreshed. With another `host`, set `base_url` to its API as well.',
     grant: 'authorization_code',
     authorizationUrl: 'https://{host}/login/oauth/authorize',
     tokenUrl: 'https://{host}/login/oauth/access_token',
     defaultScopes: ['repo'],
-    clientAuth: 'body',
+    deviceAuthorizationUrl: 'https://{host}/login/device/code',
     // Without it the answer is a form.
     tokenHeaders: { accept: 'application/json' },
     // Errors come with status 200.
@@ -28,6 +28,7 @@ export const auth = {
       bad_refresh_token: 'invalid_grant',
       incorrect_client_credentials: 'invalid_client',
       redirect_uri_mismatch: 'invalid_request',
+      unverified_user_email: 'access_denied',
     },
     connectionParameters: {
       host: {
@@ -55,6 +56,8 @@ export const auth = {
       method: 'POST',
       tokenPath: 'token',
       expiresAtPath: 'expires_at',
+      headers: { accept: 'application/vnd.github+json', 'x-github-api-version': '2022-11-28' },
+      metadata: { permissions: 'permissions', repository_selection: 'repository_selection' },
     },
   },
 } as const satisfies Record<string, AuthMethod>

@@ -6,17 +6,17 @@ const OAUTH = {
   grant: 'authorization_code',
   authorizationUrl: 'https://slack.com/oauth/v2/authorize',
   tokenUrl: 'https://slack.com/api/oauth.v2.access',
-  revocationUrl: 'https://slack.com/api/auth.revoke',
   scopeSeparator: ',',
   // A confidential client: Slack asks for its secret instead.
   pkce: false,
-  clientAuth: 'basic',
   tokenTypes: ['bot', 'user'],
   // docs.slack.dev/reference/methods/oauth.v2.access#errors
   errorCodes: {
     invalid_code: 'invalid_grant',
     code_already_used: 'invalid_grant',
     invalid_refresh_token: 'invalid_grant',
+    token_revoked: 'invalid_grant',
+    token_expired: 'invalid_grant',
     invalid_client_id: 'invalid_client',
     bad_client_secret: 'invalid_client',
     bad_redirect_uri: 'invalid_request',
