@@ -5,6 +5,7 @@
  *   npm run bench -- expression steps   some
  */
 import { benchActions } from './actions.ts'
+import { benchDatabases } from './databases.ts'
 import { benchExpression } from './expression.ts'
 import { formatRows, Workbench, type Row } from './harness.ts'
 import { benchOpenRuns } from './open-runs.ts'
@@ -22,6 +23,7 @@ const BENCHES: Record<string, () => Promise<Row[]>> = {
   'open-runs': benchOpenRuns,
   'journal-size': STEP_BENCHES.journalSize,
   'postgres-store': benchPostgresStore,
+  databases: benchDatabases,
   server: async () => {
     using bench = new Workbench()
     return await benchServer(bench)
