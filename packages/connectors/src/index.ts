@@ -6,6 +6,7 @@ import { ftp } from './ftp/ftp.ts'
 import { github } from './github/github.ts'
 import { http } from './http/http.ts'
 import { memcached } from './memcached/memcached.ts'
+import { mongodb } from './mongodb/mongodb.ts'
 import { mysql } from './mysql/mysql.ts'
 import { postgres } from './postgres/postgres.ts'
 import { redis } from './redis/redis.ts'
@@ -24,6 +25,7 @@ export {
   github,
   http,
   memcached,
+  mongodb,
   mysql,
   postgres,
   redis,
@@ -44,6 +46,7 @@ export const builtinConnectors: readonly Connector[] = [
   github,
   http,
   memcached,
+  mongodb,
   mysql,
   postgres,
   redis,
