@@ -31,15 +31,15 @@ export type { AccessRequest, Actor, Authorize, ConnectionOperation } from './con
 export type { Connection, ConnectionStatus, StatusReason, StatusReasonCode } from './connection/connection.ts'
 export type { ConnectionFields } from './connection/connection-input.ts'
 export type { FindClient } from './connection/connection-tokens.ts'
-export {
-  Connections,
-  type ConnectionsOptions,
-  type CreateConnection,
-  type ListConnections,
-  type OpenConnection,
-  type ReconnectConnection,
-  type UpdateConnection,
-} from './connection/connections.ts'
+export type {
+  CreateConnection,
+  FindConnection,
+  ListConnections,
+  OpenConnection,
+  ReconnectConnection,
+  UpdateConnection,
+} from './connection/connection-requests.ts'
+export { Connections, type ConnectionsOptions } from './connection/connections.ts'
 export { ERRORS as CONNECTION_ERRORS, type ConnectionErrorCode } from './connection/errors.ts'
 export type { ConnectionEvent, ConnectionListener } from './connection/events.ts'
 export { ringKeyProvider, type KeyProvider, type WrapContext, type WrappedKey } from './keys/key-provider.ts'

@@ -3,8 +3,8 @@
  * whoever may not see a connection is told that there is none.
  */
 import { randomUUID } from 'node:crypto'
-import { PlugworkError, type JsonObject } from '@plugwork/core'
-import { systemClock, type Clock, type Connector, type CredentialSource, type Egress } from '@plugwork/core/node'
+import { PlugworkError } from '@plugwork/core'
+import { systemClock, type Clock, type Connector, type Egress } from '@plugwork/core/node'
 import type { OAuthTokens, TokenSet } from '../oauth/token-set.ts'
 import type { RefreshTiming } from '../refresh/refresher.ts'
 import type { ConnectionStore } from '../store/connection-store.ts'
@@ -13,6 +13,14 @@ import { checkAccess, isAllowed, type Actor, type Authorize, type ConnectionOper
 import { viewOf, type Connection, type ConnectionRow, type ConnectionStatus, type StatusReason } from './connection.ts'
 import { checkInput, configOf, makesTokens, methodOf, type ConnectionFields } from './connection-input.ts'
 import { ConnectionTokens, type FindClient } from './connection-tokens.ts'
+import type {
+  CreateConnection,
+  FindConnection,
+  ListConnections,
+  OpenConnection,
+  ReconnectConnection,
+  UpdateConnection,
+} from './connection-requests.ts'
 import { ConnectionRows, type RowChange } from './connection-rows.ts'
 import { connectionError, ERRORS, notFound } from './errors.ts'
 import { ConnectionEvents, type ConnectionListener } from './events.ts'
@@ -34,49 +42,6 @@ export interface ConnectionsOptions {
   readonly random?: () => number
   readonly timing?: Partial<RefreshTiming>
   readonly log?: (level: 'warn' | 'error', message: string) => void
-}
-
-export interface CreateConnection extends ConnectionFields {
-  readonly actor: Actor
-  /** Default: the actor. Null: the tenant. */
-  readonly owner?: string | null
-  readonly connector: string
-  /** Default: `default`. */
-  readonly name?: string
-  readonly metadata?: JsonObject
-  /** What a sign-in has given. */
-  readonly tokens?: TokenSet
-}
-
-export interface ListConnections {
-  readonly actor: Actor
-  /** Left out: everybody's whom the actor may see. */
-  readonly owner?: string | null
-  readonly connector?: string
-  readonly name?: string
-  readonly after?: string
-  /** Default 100. */
-  readonly limit?: number
-}
-
-export interface UpdateConnection {
-  readonly name?: string
-  readonly settings?: JsonObject
-  readonly credential?: JsonObject
-  readonly metadata?: JsonObject
-}
-
-export interface ReconnectConnection extends ConnectionFields {
-  readonly tokens?: TokenSet
-}
-
-/** What a connector is connected with. */
-export interface OpenConnection {
-  readonly connection: Connection
-  readonly connector: Connector
-  /** Secrets included; unset where `credentials` takes their place. */
-  readonly config: JsonObject
-  readonly credentials?: CredentialSource
 }
 
 const DEFAULT_NAME = 'default'
@@ -164,12 +129,7 @@ export class Connections {
   }
 
   /** The connection of an owner by name; null when there is none that the actor may see. */
-  async find(query: {
-    readonly actor: Actor
-    readonly owner?: string | null
-    readonly connector: string
-    readonly name?: string
-  }): Promise<Connection | null> {
+  async find(query: FindConnection): Promise<Connection | null> {
     const { actor, owner = actor.user, connector, name = DEFAULT_NAME } = query
     const [found] = await this.list({ actor, owner, connector, name, limit: 1 })
     return found ?? null

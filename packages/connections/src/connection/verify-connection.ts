@@ -1,7 +1,7 @@
 /** Asks a service whether a connection works: opens it as a flow would, calls the connector's own check, closes it. */
 import type { Egress } from '@plugwork/core/node'
 import { connectionError } from './errors.ts'
-import type { OpenConnection } from './connections.ts'
+import type { OpenConnection } from './connection-requests.ts'
 
 export interface VerifyOptions {
   readonly egress: Egress
