@@ -188,10 +188,11 @@ steps:
 
 /** The author's code beside the flows: one effect, recorded by the oracle. */
 export const TASKS = `export async function Effect(inputs, ctx) {
+  const begun = Date.now()
   const response = await ctx.fetch(process.env.CRASH_ORACLE + '/effect', {
     method: 'POST',
     signal: ctx.signal,
-    body: JSON.stringify({ key: ctx.idempotencyKey, run: ctx.run.id, name: inputs.name, value: inputs.value, attempt: ctx.attempt }),
+    body: JSON.stringify({ key: ctx.idempotencyKey, run: ctx.run.id, name: inputs.name, value: inputs.value, attempt: ctx.attempt, begun }),
   })
   if (!response.ok) throw new Error('the oracle refused: ' + response.status)
   return await response.json()

@@ -90,9 +90,12 @@ export function checkInvariants(evidence: Evidence): Violation[] {
     const completions = records.filter((record) => record.completes)
     const starts = firstStarts(records)
     for (const [path, startedAt] of starts) {
-      const early = (effectsByKey.get(keyOf(path)) ?? []).find((effect) => effect.at < startedAt)
+      const early = (effectsByKey.get(keyOf(path)) ?? []).find((effect) => effect.begun < startedAt)
       if (early)
-        broken('I2', `an effect of ${row.id} ${path} began ${startedAt - early.at} ms before the record that starts it`)
+        broken(
+          'I2',
+          `an effect of ${row.id} ${path} began ${startedAt - early.begun} ms before the record that starts it`,
+        )
     }
     for (const wait of waits) {
       const tookMs = wait.endedAt - wait.startedAt
@@ -113,7 +116,7 @@ export function checkInvariants(evidence: Evidence): Violation[] {
       paths.add(record.path)
       const effects = effectsByKey.get(keyOf(record.path)) ?? []
       for (const effect of effects) {
-        if (effect.at > record.at) broken('I2', `an effect of ${row.id} ${record.path} began after its completion`)
+        if (effect.begun > record.at) broken('I2', `an effect of ${row.id} ${record.path} began after its completion`)
       }
       if (record.kind === 'completed' && effects.length === 0) {
         broken('I3', `${row.id} ${record.path} is completed and the oracle never saw it`)

@@ -14,6 +14,8 @@ export interface EffectEntry {
   readonly name: string
   readonly value: number
   readonly attempt: number
+  /** Epoch ms at which the author's code began; the request may have been on its way for long. */
+  readonly begun: number
   /** Epoch ms at which the request was read. */
   readonly at: number
   readonly answer: 'ok' | 'refused'
