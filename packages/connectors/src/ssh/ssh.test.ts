@@ -303,6 +303,39 @@ test('a private address is denied unless it is allowed; a closed port says so', 
   expect(await codeOf(open({ port: 1 }))).toBe('egress_connect')
 })
 
+test('in a flow: a lost connection heals, and a step that times out ends its command', async () => {
+  const file = join(server.directory, 'flow.pid')
+  const source = `flow: Heal
+connections:
+${ssh.scaffold({ name: 'box' }).replace('user:', 'port: 22\n    user:').replace('SSH_KEY', 'KEY')}
+steps:
+  - try:
+      - ssh.exec: { connection: box, command: 'kill -9 $PPID; sleep 10' }
+    catch:
+      - set: { code: "\${error.code}" }
+        id: lost
+  - try:
+      - ssh.exec: { connection: box, command: 'echo $$ > ${file}; sleep 300', timeout: 2s }
+    catch:
+      - set: { code: "\${error.code}" }
+        id: late
+  - ssh.exec: { id: after, connection: box, command: echo, args: [still here], outputs: [stdout] }
+outputs:
+  - { name: codes, value: "\${[lost.code, late.code]}" }
+  - { name: after, value: "\${after.stdout}" }
+`
+  const result = await runExample(onServer(source, server), {
+    connectors: [ssh],
+    directory,
+    secrets: { KEY: server.privateKey },
+    allow: ['127.0.0.1'],
+  })
+  expect(result).toMatchObject({ error: null, status: 'succeeded' })
+  expect(result.outputs).toEqual({ codes: ['connection_lost', 'timeout'], after: 'still here\n' })
+  const pid = await pidIn(file)
+  await expect.poll(() => runs(pid)).toBe(false)
+})
+
 test('the example flow runs', async () => {
   const result = await runExample(onServer(ssh.example({ name: 'box' }).source, server), {
     connectors: [ssh],
