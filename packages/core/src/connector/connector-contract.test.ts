@@ -65,7 +65,7 @@ async function failing(connector: Connector, calls = [{ action: 'put', input: { 
       failed.push(name)
     }
   }
-  expect(tests).toHaveLength(11)
+  expect(tests).toHaveLength(12)
   return failed
 }
 
@@ -77,6 +77,13 @@ const withAction = (change: object): Connector => with_({ actions: { put: { ...p
 
 test.each<[string, Connector, string]>([
   ['no title', with_({ title: '' }), 'the definition is valid'],
+  [
+    'a sample that does not fit',
+    with_({
+      triggers: { ping: { description: 'Ping.', payload: z.looseObject({ id: z.int() }), sample: { id: 'x' } } },
+    }),
+    'the sample of each trigger',
+  ],
   [
     'a setting without description',
     with_({ config: z.strictObject({ url: z.string() }) }),

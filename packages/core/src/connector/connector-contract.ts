@@ -68,7 +68,8 @@ export function describeConnectorContract(
     test('the scaffold is a connection that the checker accepts', () => scaffoldChecks(connector))
     test('the example flow has no problem', () => exampleChecks(connector))
     test('the examples of the actions have no problem', () => actionExamplesCheck(connector))
-    test('the reference page names every action', () => referenceIsComplete(connector))
+    test('the reference page names every action, way to authenticate and trigger', () => referenceIsComplete(connector))
+    test('the sample of each trigger is a payload that it declares', () => samplesFit(connector))
     test(
       'connecting, testing and disconnecting leaves nothing open',
       within((env) => leavesNothing(connector, env)),
@@ -154,6 +155,14 @@ function actionExamplesCheck(connector: Connector): void {
 function referenceIsComplete(connector: Connector): void {
   const page = renderReference(connector)
   for (const name of Object.keys(connector.actions)) assert.ok(page.includes(`### ${connector.name}.${name}`), name)
+  for (const name of Object.keys(connector.auth ?? {})) assert.ok(page.includes(`| \`${name}\``), name)
+  for (const name of Object.keys(connector.triggers ?? {})) assert.ok(page.includes(`### ${name}\n`), name)
+}
+
+function samplesFit(connector: Connector): void {
+  for (const [name, { payload, sample }] of Object.entries(connector.triggers ?? {})) {
+    if (sample !== undefined) assert.deepEqual(payload.parse(sample), sample, name)
+  }
 }
 
 async function leavesNothing(connector: Connector, environment: ConnectorEnvironment): Promise<void> {

@@ -34,7 +34,8 @@ function describeAction(connector: Connector, name: string, action: Action): Cat
   }
 }
 
-function derive(schema: z.ZodType, io: 'input' | 'output', what: string): JsonSchema {
+/** The JSON Schema of a zod schema; `what` names it in the error. */
+export function derive(schema: z.ZodType, io: 'input' | 'output', what: string): JsonSchema {
   try {
     const { $schema: _, ...derived } = z.toJSONSchema(schema, { io, target: 'draft-2020-12' })
     return derived

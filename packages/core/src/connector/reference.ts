@@ -1,8 +1,9 @@
 /** The reference page of a connector, in Markdown, from its definition alone. */
 import type { JsonSchema } from '../json.ts'
 import type { CatalogAction } from '../flow/catalog.ts'
+import type { AuthMethod } from './auth.ts'
 import type { Connector } from './connector.ts'
-import { describeConnector } from './describe-connector.ts'
+import { derive, describeConnector } from './describe-connector.ts'
 
 const IDEMPOTENCY: { readonly [kind in CatalogAction['idempotency']]: string } = {
   natural: 'doing it twice is the same as doing it once',
@@ -34,9 +35,12 @@ export function renderReference(connector: Connector): string {
       ? 'It needs no further packages.'
       : `It needs ${packages.map(({ name, range }) => `\`${name}@${range}\``).join(', ')}.`,
     '',
+    ...renderLimits(connector),
+    ...renderAuth(connector),
     '## Actions',
     '',
     ...described.actions.flatMap((action) => renderAction(connector, action)),
+    ...renderTriggers(connector),
     '## Example',
     '',
     `\`${fileName}\`:`,
@@ -44,6 +48,69 @@ export function renderReference(connector: Connector): string {
     ...fence('yaml', source.trimEnd()),
     '',
   ].join('\n')
+}
+
+const KINDS: { readonly [kind in AuthMethod['kind']]: string } = {
+  api_key: 'API key',
+  basic: 'user name and password',
+  bearer: 'token',
+  custom: 'secret',
+  jwt: 'signed JWT',
+  oauth2: 'OAuth 2',
+}
+
+function renderLimits({ limits }: Connector): string[] {
+  if (limits === undefined) return []
+  const { requests, per, burst = requests } = limits
+  const bursts = burst === requests ? '' : `, ${burst} at once`
+  return [
+    `A connection keeps to ${requests} ${requests === 1 ? 'call' : 'calls'} each ${per}${bursts}; further ones wait.`,
+    '',
+  ]
+}
+
+function renderAuth({ auth }: Connector): string[] {
+  const methods = Object.entries(auth ?? {})
+  if (methods.length === 0) return []
+  return [
+    '## Authentication',
+    '',
+    '| method | kind | how |',
+    '| --- | --- | --- |',
+    ...methods.map(([name, { kind, title, help }], index) => {
+      const first = index === 0 ? ' (default)' : ''
+      return `| \`${name}\`${first} | ${KINDS[kind]} | ${cell(`${title}. ${help}`)} |`
+    }),
+    '',
+  ]
+}
+
+function renderTriggers({ triggers, webhooks }: Connector): string[] {
+  const named = Object.entries(triggers ?? {})
+  if (named.length === 0) return []
+  return [
+    '## Triggers',
+    '',
+    ...(webhooks === undefined ? [] : [webhooks.help, '']),
+    ...named.flatMap(([name, { description, payload, sample }]) => [
+      `### ${name}`,
+      '',
+      description,
+      '',
+      ...table(derive(payload, 'output', `the payload of ${name}`), 'Nothing is promised of its payload.'),
+      '',
+      ...(sample === undefined
+        ? []
+        : [
+            '<details><summary>Payload</summary>',
+            '',
+            ...fence('json', JSON.stringify(sample, null, 2)),
+            '',
+            '</details>',
+            '',
+          ]),
+    ]),
+  ]
 }
 
 function renderAction(connector: Connector, action: CatalogAction): string[] {
