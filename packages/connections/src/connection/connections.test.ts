@@ -227,6 +227,29 @@ test('changing settings keeps the secrets that are not given', async () => {
   expect(types()).toEqual(['created', 'updated', 'updated'])
 })
 
+test('a change of settings does not bring back secrets that were erased or replaced meanwhile', async () => {
+  const id = await withKey(ADA)
+  const { get } = store
+  let once: (() => Promise<unknown>) | null = async () =>
+    connections.reconnect(ADA, id, { credential: { token: 'newer-key' } })
+  store.get = async (table, row) => {
+    const found = await get.call(store, table, row)
+    // Between reading and writing; reading data keys comes after reading the connection.
+    if (table === 'data_keys' || once === null) return found
+    const meanwhile = once
+    once = null
+    await meanwhile()
+    return found
+  }
+  await connections.update(ADA, id, { settings: { region: 'us' } })
+  expect((await connections.open(ADA, id)).config).toEqual({ region: 'us', token: 'newer-key' })
+  await connections.disconnect(ADA, id)
+  await expect(connections.update(ADA, id, { credential: { token: 'another' } })).rejects.toMatchObject({
+    code: 'connection_revoked',
+  })
+  expect((await store.get('connections', id))?.data).toMatchObject({ credential: null })
+})
+
 test('disconnecting revokes both tokens, erases the secrets and keeps the row; reconnecting brings it back in place', async () => {
   const id = await signedIn(ADA)
   const { credentials } = await connections.open(ADA, id)

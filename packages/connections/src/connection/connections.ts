@@ -157,20 +157,16 @@ export class Connections {
     return found.slice(0, limit)
   }
 
-  /** Changes what is given; a secret that is left out stays. `metadata` replaces. */
+  /** Changes what is given; a secret that is left out stays. `metadata` replaces. One that was disconnected is reconnected instead. */
   async update(actor: Actor, id: string, change: UpdateConnection): Promise<Connection> {
-    const row = await this.#allowed(actor, id, 'update')
-    let data: RowChange['data'] = change.metadata === undefined ? {} : { metadata: change.metadata }
-    if (change.settings !== undefined || change.credential !== undefined) {
-      const { settings = row.data.settings } = change
-      const kept = { ...(await readCredential(this.#options.vault, row)), ...change.credential }
-      data = { ...data, ...(await this.#fields(row, { settings, credential: kept })) }
+    for (;;) {
+      const row = await this.#allowed(actor, id, 'update')
+      if (change.credential !== undefined && row.data.status === 'revoked') {
+        assertUsable(viewOf(row, this.#clock.now()))
+      }
+      const updated = await this.#update(row, change)
+      if (updated !== null) return updated
     }
-    const now = this.#clock.now()
-    return this.#change(id, 'updated', () => ({
-      ...(change.name === undefined ? {} : { name: change.name }),
-      data: { ...data, updatedAt: now },
-    }))
   }
 
   /** Connects again in place: id, name and everything that refers to it stay; its state is `active` afterwards. */
@@ -312,6 +308,21 @@ export class Connections {
     return { connections, dataKeys: await this.#options.vault.shred(tenant) }
   }
 
+  /** Null when the secrets were changed meanwhile: they were read to be kept. */
+  async #update(row: ConnectionRow, change: UpdateConnection): Promise<Connection | null> {
+    let data: RowChange['data'] = change.metadata === undefined ? {} : { metadata: change.metadata }
+    if (change.settings !== undefined || change.credential !== undefined) {
+      const { settings = row.data.settings } = change
+      const kept = { ...(await readCredential(this.#options.vault, row)), ...change.credential }
+      data = { ...data, ...(await this.#fields(row, { settings, credential: kept })) }
+    }
+    const now = this.#clock.now()
+    return this.#change(row.id, 'updated', (current) => {
+      if (current.data.credential !== row.data.credential) return null
+      return { ...(change.name === undefined ? {} : { name: change.name }), data: { ...data, updatedAt: now } }
+    })
+  }
+
   async #withTokens(
     row: Omit<ConnectionRow, 'version'>,
     tokens: TokenSet | undefined,
@@ -372,14 +383,21 @@ export class Connections {
     if (written.outcome === 'done') this.#tellStatus(written.row, written.before.data.status)
   }
 
+  /** Null when `change` was. */
+  async #change<Change extends RowChange | null>(
+    id: string,
+    type: 'updated' | 'reconnected',
+    change: (row: ConnectionRow) => Change,
+  ): Promise<Change extends null ? Connection | null : Connection>
   async #change(
     id: string,
     type: 'updated' | 'reconnected',
-    change: (row: ConnectionRow) => RowChange,
-  ): Promise<Connection> {
+    change: (row: ConnectionRow) => RowChange | null,
+  ): Promise<Connection | null> {
     const written = await this.#rows.change(id, change)
+    if (written.outcome === 'left') return null
     if (written.outcome === 'taken') {
-      throw connectionError('connection_exists', `Another connection has this name; choose another one.`)
+      throw connectionError('connection_exists', 'Another connection has this name; choose another one.')
     }
     if (written.outcome !== 'done') throw notFound(id)
     this.#tokens.changed(id)
