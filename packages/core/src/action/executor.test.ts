@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { ActionContext } from '../connector/connector.ts'
 import { PlugworkError } from '../error.ts'
 import type { ActionCache } from './cache.ts'
+import type { LimitSpec } from './limit-store.ts'
 import { openService } from './testing/service.ts'
 
 /** An action that ends when it is told to. */
@@ -415,6 +416,17 @@ describe('limits', () => {
     for (let i = 0; i < 5; i++) await executor.execute(request('none', { connection: own }))
     for (let i = 0; i < 9; i++) await executor.execute(request('none', { connection: none }))
     expect((await failure(executor.execute(request('none', { connection: own })))).code).toBe('action_rate_limited')
+  })
+
+  test('of a connection can be changed while it is used', async () => {
+    const { executor, request, connection } = openService(() => 1)
+    const call = (limits: LimitSpec | null) =>
+      executor.execute(request('none', { connection: connection('one', { limits }) }))
+    await call({ requests: 1, per: '1h' })
+    expect((await failure(call({ requests: 1, per: '1h' }))).code).toBe('action_rate_limited')
+    await call({ requests: 10, per: '10h' })
+    await call(null)
+    expect((await failure(call({ requests: 0, per: '1h' }))).code).toBe('action_option_invalid')
   })
 
   test('of an operator hold for all connections of a connector together', async () => {

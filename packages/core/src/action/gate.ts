@@ -2,14 +2,13 @@
 import type { Clock } from '../clock.ts'
 import { Breaker, type BreakerRule } from './breaker.ts'
 import type { Pausable } from './call.ts'
-import type { LimitRule, LimitStore } from './limit-store.ts'
+import type { LimitRule, LimitSpec, LimitStore } from './limit-store.ts'
 
 /** A service that asks for more is asked again after so long. */
 const MAX_PAUSE_MS = 3_600_000
 
 export interface GateOptions {
   readonly key: string
-  readonly rule: LimitRule | null
   readonly breaker: BreakerRule | null
   readonly clock: Clock
   /** Null: no pauses. */
@@ -20,14 +19,16 @@ export interface GateOptions {
 
 export class Gate implements Pausable {
   readonly key: string
-  readonly rule: LimitRule | null
+  /** Read from `spec`; null for no limit. */
+  rule: LimitRule | null = null
+  /** What the connection said last; limits may be changed while it is in use. */
+  spec: LimitSpec | null = null
   readonly breaker: Breaker | null
   readonly #options: GateOptions
   #pausedUntil = 0
 
   constructor(options: GateOptions) {
     this.key = options.key
-    this.rule = options.rule
     this.breaker = options.breaker === null ? null : new Breaker(options.breaker, options.clock)
     this.#options = options
   }
@@ -38,12 +39,12 @@ export class Gate implements Pausable {
   }
 
   pauseUntil(until: number): void {
-    const { clock, limits, key, rule } = this.#options
+    const { clock, limits, key } = this.#options
     const ms = Math.min(until - clock.now(), MAX_PAUSE_MS)
     if (!(ms > 0) || limits === null) return
     this.#pausedUntil = Math.max(this.#pausedUntil, clock.now() + ms)
     // Other processes look at the bucket; without a limit there is none, and each of them finds out by itself.
-    if (rule === null) return
+    if (this.rule === null) return
     try {
       const paused = limits.pause(key, ms)
       if (paused !== undefined) paused.catch(this.#options.onError)

@@ -76,7 +76,6 @@ const COMPLAIN_EVERY_MS = 60_000
 export class Guard {
   readonly #options: GuardOptions
   readonly #gates = new Map<string, Map<string, Gate>>()
-  readonly #rules = new WeakMap<object, LimitRule>()
   readonly #ttls = new Map<string, number>()
   readonly #flights = new Map<string, Promise<JsonValue>>()
   /** In the place of a shared store that does not answer. */
@@ -280,32 +279,28 @@ export class Guard {
   #gate(tenant: string, connector: Connector, connection: ConnectionUse): Gate {
     let gates = this.#gates.get(tenant)
     if (gates === undefined) this.#gates.set(tenant, (gates = new Map()))
-    const known = gates.get(connection.key)
-    if (known !== undefined) return known
-    if (this.#gateCount >= this.#sweepAt) this.#sweep()
-    const { clock, limits, breaker } = this.#options
-    const gate = new Gate({
-      key: `connection:${tenant}:${connector.name}:${connection.key}`,
-      rule: limits === null ? null : this.#rule(connector, connection),
-      breaker,
-      clock,
-      limits,
-      onError: (error) => this.#complain('The shared limits do not take a pause; only this process keeps to it', error),
-    })
-    gates.set(connection.key, gate)
-    this.#gateCount++
-    return gate
-  }
-
-  #rule(connector: Connector, connection: ConnectionUse): LimitRule | null {
-    const spec = connection.limits === undefined ? connector.limits : connection.limits
-    if (spec == null) return null
-    let rule = this.#rules.get(spec)
-    if (rule === undefined) {
-      const what = connection.limits == null ? `the connector ${connector.name}` : `the connection "${connection.name}"`
-      this.#rules.set(spec, (rule = limitRule(spec, what)))
+    let gate = gates.get(connection.key)
+    if (gate === undefined) {
+      if (this.#gateCount >= this.#sweepAt) this.#sweep()
+      const { clock, limits, breaker } = this.#options
+      gate = new Gate({
+        key: `connection:${tenant}:${connector.name}:${connection.key}`,
+        breaker,
+        clock,
+        limits,
+        onError: (error) =>
+          this.#complain('The shared limits do not take a pause; only this process keeps to it', error),
+      })
+      gates.set(connection.key, gate)
+      this.#gateCount++
     }
-    return rule
+    const spec = (connection.limits === undefined ? connector.limits : connection.limits) ?? null
+    if (gate.spec !== spec && this.#options.limits !== null) {
+      const what = connection.limits == null ? `the connector ${connector.name}` : `the connection "${connection.name}"`
+      gate.rule = spec === null ? null : limitRule(spec, what)
+      gate.spec = spec
+    }
+    return gate
   }
 
   #sweep(): void {
