@@ -121,10 +121,10 @@ test('a message without a key is stored once although the answer to its COMMIT w
 test('connections that the server ends in the middle of everything cost nothing', async () => {
   const { store, close } = await openTestStore(database, { times: TIMES })
   const runs = await Promise.all(Array.from({ length: 20 }, (_, i) => accept(store, newRun(`run-${i}`))))
-  let going = true
+  const state = { going: true }
   const terminate = async (): Promise<number> => {
     let ended = 0
-    while (going) {
+    while (state.going) {
       const rows = await database.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
         WHERE datname = current_database() AND application_name = 'plugwork' AND random() < 0.3`)
       ended += rows.length
@@ -134,7 +134,7 @@ test('connections that the server ends in the middle of everything cost nothing'
   }
   const terminating = terminate()
   const kinds = (await Promise.all(runs.map(({ rid }) => appendMany(store, rid, 150)))).flat()
-  going = false
+  state.going = false
   expect(await terminating).toBeGreaterThan(3)
   expect(new Set(kinds)).toEqual(new Set(['committed']))
   expect(await disorder()).toEqual([])
