@@ -1,7 +1,7 @@
 /**
  * Leaves a service alone after it failed several times in a row, and tries it again with one call. Own code and not
- * cockatiel's: that one reads the machine's clock (tests here own time), makes an object and two closures per call,
- * and has no "this failure was an answer" beside success and failure.
+ * cockatiel's, which is as fast: that one reads the machine's clock (tests here own time), and knows success and failure
+ * only, where a call that its caller aborted is neither.
  */
 import type { Clock } from '../clock.ts'
 
