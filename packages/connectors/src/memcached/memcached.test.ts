@@ -217,7 +217,8 @@ describe('the connection', () => {
     expect(error).toMatchObject({ code: 'memcached_lost', retryable: true })
     expect(error.message).toContain('may have done it')
     const down = await failureOf(call('get', { key: 'k' }))
-    expect(down).toMatchObject({ code: 'memcached_connect', retryable: true })
+    // Its sockets do not end at one moment: the new connection may still be taken, and break as the old one did.
+    expect(down).toMatchObject({ code: expect.stringMatching(/^memcached_(connect|lost)$/) as string, retryable: true })
     expect(client.healthy).toBe(true)
     const binary = await requireBinary({ names: ['memcached'], packageName: 'memcached' })
     const again = await startBinary({

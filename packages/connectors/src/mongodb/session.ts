@@ -149,27 +149,24 @@ export class MongodbSession {
 
   /** The documents of a cursor, up to `limit` and 32 MiB, read in batches and never held beyond that. */
   async collect(
-    cursor: AsyncIterable<Document> & { close(): Promise<void> },
+    cursor: AsyncIterable<Document>,
     { limit, what }: { readonly limit: number; readonly what: string },
   ): Promise<{ documents: JsonObject[]; more: boolean }> {
     const documents: JsonObject[] = []
     let bytes = 0
-    try {
-      for await (const document of cursor) {
-        if (documents.length === limit) return { documents, more: true }
-        const json = this.json(document) as JsonObject
-        bytes += JSON.stringify(json).length
-        if (bytes > MAX_BYTES)
-          throw mongodbError(
-            'mongodb_too_large',
-            `The documents of ${what} have together more than 32 MiB. Ask for fewer (\`limit\`), or for fewer fields (\`projection\`).`,
-          )
-        documents.push(json)
-      }
-      return { documents, more: false }
-    } finally {
-      await cursor.close()
+    // Leaving the loop, by an error too, closes the cursor on the server.
+    for await (const document of cursor) {
+      if (documents.length === limit) return { documents, more: true }
+      const json = this.json(document) as JsonObject
+      bytes += JSON.stringify(json).length
+      if (bytes > MAX_BYTES)
+        throw mongodbError(
+          'mongodb_too_large',
+          `The documents of ${what} have together more than 32 MiB. Ask for fewer (\`limit\`), or for fewer fields (\`projection\`).`,
+        )
+      documents.push(json)
     }
+    return { documents, more: false }
   }
 
   async close(): Promise<void> {
