@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { environmentOf } from '../vendor/testing/contract-environment.ts'
 import { exampleAt, runFlow } from '../vendor/testing/run-flow.ts'
 import { github } from './github.ts'
-import { startGithub, TOKEN } from './testing/server.ts'
+import { replies, startGithub, TOKEN } from './testing/server.ts'
 
 const at = { owner: 'octocat', repo: 'Hello-World' }
 const seeded = { owner: 'octocat', repo: 'seeded' }
@@ -60,5 +60,30 @@ test('the example flow runs as it is', async () => {
     'POST issues/1/comments',
   ])
   expect(await server.problems()).toEqual([])
+  await server.close()
+})
+
+test('a flow that retries waits for the pause that GitHub asks for', async () => {
+  const server = await startGithub()
+  server.next({ ...replies.secondaryLimit, headers: { 'retry-after': '1' } })
+  const source = `
+flow: Patient
+connections: { main: { type: github, base_url: "${server.baseUrl}", token: "\${secrets.TOKEN}" } }
+steps:
+  - github.repos.get:
+      id: repository
+      connection: main
+      owner: octocat
+      repo: Hello-World
+      outputs: [name]
+      retry: { max_attempts: 2, delay: 1ms, jitter: false }
+outputs: [{ name: name, value: "\${repository.name}" }]
+`
+  const started = performance.now()
+  const { outputs } = await runFlow({ connector: github, source, secrets: { TOKEN } })
+  expect(outputs).toEqual({ name: 'Hello-World' })
+  // The pause is a promise to GitHub: a lower bound, not a measure of speed.
+  expect(performance.now() - started).toBeGreaterThanOrEqual(990)
+  expect(server.seen).toHaveLength(2)
   await server.close()
 })

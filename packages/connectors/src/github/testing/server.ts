@@ -81,7 +81,6 @@ export interface GithubServer extends VendorServer {
   readonly baseUrl: string
   /** Exchanges that do not fit GitHub's description. */
   problems(): Promise<readonly string[]>
-  readonly operations: ReadonlySet<string>
 }
 
 /** Starts a GitHub that has the repository `octocat/Hello-World` with three files, and `octocat/seeded`. */
@@ -377,7 +376,6 @@ export async function startGithub(): Promise<GithubServer> {
   return {
     ...server,
     baseUrl: origin,
-    operations: check.operations,
     problems: async () => (await Promise.all(checks)).flat(),
   }
 }

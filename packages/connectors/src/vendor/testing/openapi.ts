@@ -32,13 +32,10 @@ export interface OpenApi {
 export interface OpenApiCheck {
   /** What is wrong with an exchange, a sentence each; empty for one that fits. */
   problems(request: VendorRequest, reply: VendorReply): Promise<readonly string[]>
-  /** Operations that were seen. */
-  readonly operations: ReadonlySet<string>
 }
 
 /** Reads the description; schemas are compiled when they are first met. */
 export function checkAgainst(api: OpenApi, basePath = ''): OpenApiCheck {
-  const operations = new Set<string>()
   const components = { schemas: convert(api.components['schemas'] as Json) }
   const validators = new Map<Schema, Promise<ValueValidator>>()
   const paths = Object.entries(api.paths)
@@ -62,13 +59,11 @@ export function checkAgainst(api: OpenApi, basePath = ''): OpenApiCheck {
   }
 
   return {
-    operations,
     async problems(request, reply) {
       const path = request.path.slice(basePath.length)
       const found = paths.find(({ pattern, methods }) => pattern.test(path) && request.method.toLowerCase() in methods)
       if (found === undefined) return [`${request.method} ${path} is not in the description`]
       const operation = found.methods[request.method.toLowerCase()] as Operation
-      operations.add(operation.operationId)
       const what = operation.operationId
       const problems: string[] = []
       const parameters = (operation.parameters ?? []).map((one) => follow<Parameter>(one))
