@@ -16,7 +16,7 @@ import type { AcceptOp, AppendOp, SmallOp } from '../sqlite/messages.ts'
 import { fromPostgres, isConflict, isLost, type Column, type Database, type Queryable } from './database.ts'
 import { Group } from './group.ts'
 import { RunTables, type TablesContext } from './run-tables.ts'
-import { applyPut } from './small-tables.ts'
+import { applyPut, laneOfPut } from './small-tables.ts'
 import { WRITE } from './statements.ts'
 
 /** Records, bytes and operations of one statement at most. */
@@ -314,7 +314,7 @@ export class GroupCommit {
       case Op.publish:
         return 'publish'
       case Op.put:
-        return 'put'
+        return laneOfPut(op[2])
     }
   }
 

@@ -202,7 +202,10 @@ function postgresStore({ database, session, known, writer, lost, reader }: Parts
       (await reader.all(READ.unoffered, afterRid, limit)).map(([rid]) => rid as number),
     lastEventId: async () => ((await reader.first(READ.lastEvent))?.[0] ?? 0) as number,
 
-    putFlowVersion: async (row) => void (await put({ kind: 'flow_version', row })),
+    async putFlowVersion(row) {
+      // Versions never change, and every start of a process puts all that it uses.
+      if ((await reader.first(READ.flowVersion, row.hash)) === undefined) await put({ kind: 'flow_version', row })
+    },
     async getFlowVersion(hash) {
       const row = await reader.first(READ.flowVersion, hash)
       return row === undefined ? null : toFlowVersion(row)

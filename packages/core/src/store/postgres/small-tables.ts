@@ -3,6 +3,28 @@ import type { Put } from '../sqlite/messages.ts'
 import type { Queryable } from './database.ts'
 import { WRITE } from './statements.ts'
 
+/** Changes of one row come in the order of the calls; those of different rows side by side. */
+export function laneOfPut(put: Put): string {
+  switch (put.kind) {
+    case 'flow_version':
+      return `version ${put.row.hash}`
+    case 'flow':
+      return `flow ${put.row.tenant}/${put.row.name}`
+    case 'delete_flow':
+      return `flow ${put.tenant}/${put.name}`
+    case 'schedule':
+      return `schedule ${put.row.tenant}/${put.row.flow}/${put.row.trigger}`
+    case 'delete_schedule':
+      return `schedule ${put.tenant}/${put.flow}/${put.trigger}`
+    case 'meta':
+      return `meta ${put.key}`
+    case 'token':
+      return `token ${put.row.id}`
+    case 'delete_token':
+      return `token ${put.id}`
+  }
+}
+
 export async function applyPut(tx: Queryable, put: Put): Promise<boolean> {
   const run = async (text: string, ...values: readonly unknown[]): Promise<boolean> =>
     (await tx.query(text, values)).count > 0
