@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { PlugworkError, type JsonObject } from '@plugwork/core'
-import type { Credential, CredentialSource, ServiceRequest } from '@plugwork/core/node'
+import type { Connector, Credential, CredentialSource, ServiceRequest } from '@plugwork/core/node'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { callActions } from '../vendor/testing/call-actions.ts'
 import { triggers, webhooks } from './events.ts'
@@ -192,7 +192,7 @@ test.each(Object.entries(recorded.payloads))(
     const [event = ''] = name.split('.')
     const [read] = webhooks.events(delivery(event, payload))
     expect(read).toMatchObject({ name, deliveryId: '72d3162e-cc78-11e3-81ab-4c9367dc0958', payload })
-    const trigger = (triggers as typeof github.triggers)![name]!
+    const trigger = (triggers as Connector['triggers'])![name]!
     expect(trigger.payload.safeParse(payload)).toMatchObject({ success: true })
     expect(trigger.payload.parse(trigger.sample)).toEqual(trigger.sample)
   },
