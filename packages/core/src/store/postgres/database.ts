@@ -35,6 +35,8 @@ export interface Address {
 
 /** Longest that a statement may take on the server; then it is given up there, in ms. */
 const STATEMENT_MS = 30_000
+/** Longest that a transaction may wait for its next statement, in ms. */
+const IDLE_MS = 10_000
 /** How long an unreachable server is tried again before a call is refused, in ms. */
 const PATIENCE_MS = 8_000
 const CONNECT_MS = 5_000
@@ -116,7 +118,8 @@ export class Database implements Queryable {
       options:
         `${address.options} -c search_path=${address.schema} -c jit=off -c default_transaction_isolation=read\\ committed`.trim(),
       statement_timeout: STATEMENT_MS,
-      idle_in_transaction_session_timeout: STATEMENT_MS * 2,
+      // What a process that was stopped in the middle of a transaction holds is let go of.
+      idle_in_transaction_session_timeout: IDLE_MS,
       // A server that no longer answers at all is given up a little later than it would give up itself.
       query_timeout: STATEMENT_MS + 5_000,
       connectionTimeoutMillis: CONNECT_MS,

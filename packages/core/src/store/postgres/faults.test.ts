@@ -4,12 +4,13 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 
+import pg from 'pg'
 import { afterAll, expect, onTestFinished, test } from 'vitest'
 
 import { accept, newRun, record, T0 } from '../contract/context.ts'
 import type { Store } from '../store.ts'
 import { createDroppingProxy } from './fixtures/dropping-proxy.ts'
-import { createTestDatabase, emptyDatabase, openTestStore } from './fixtures/test-database.ts'
+import { abandon, createTestDatabase, emptyDatabase, openTestStore } from './fixtures/test-database.ts'
 import { openPostgresStore } from './postgres-store.ts'
 
 const database = await createTestDatabase()
@@ -205,6 +206,31 @@ test('a process that was stopped for longer than its time is fenced when it wake
   expect(late).toEqual([])
   await close()
 }, 30_000)
+
+test('a process that was stopped in the middle of a transaction keeps nobody from renewing, and is ended when the server lets go', async () => {
+  const { store: stuck, open, close } = await openTestStore(database)
+  const held = new pg.Client({ connectionString: database.url, options: '-c search_path=plugwork' })
+  await held.connect()
+  await held.query('BEGIN')
+  await held.query('SELECT 1 FROM sessions WHERE epoch = $1 FOR KEY SHARE', [stuck.epoch])
+  await abandon(database)
+  const { store } = await open({ times: TIMES })
+  expect(await accept(store, newRun('a'))).toMatchObject({ status: 'running' })
+  expect(await database.query('SELECT 1 FROM sessions WHERE epoch = $1', [stuck.epoch])).toHaveLength(1)
+  await abandon(database)
+  await held.query('ROLLBACK')
+  await held.end()
+  const isGone = async () => (await database.query('SELECT 1 FROM sessions WHERE epoch = $1', [stuck.epoch])).length
+  await expect.poll(isGone, { timeout: 10_000 }).toBe(0)
+  await close()
+})
+
+test('an event with an unusually long name is stored', async () => {
+  const { store, close } = await openTestStore(database)
+  const event = { tenant: 'default', name: 'e'.repeat(2_500), data: 1, at: T0 }
+  expect(await store.publish(event)).toEqual({ id: 1, waiting: [] })
+  await close()
+})
 
 test('two processes that go for the same interrupted run: one has it, the other is fenced', async () => {
   const { store: first, open, close } = await openTestStore(database)

@@ -55,7 +55,9 @@ export class RunTables {
   /** Tells the other processes what they have to look at; part of the transaction, so it comes with what it is about. */
   async tell(): Promise<void> {
     for (const news of this.#told) {
-      await this.#tx.query(WRITE.notify, [this.#context.channel, `${this.#context.epoch}:${news}`])
+      // A notice has at most 8,000 bytes: an event with a name like that is found by looking.
+      const short = news.length > 2_000 ? 'x' : news
+      await this.#tx.query(WRITE.notify, [this.#context.channel, `${this.#context.epoch}:${short}`])
     }
   }
 

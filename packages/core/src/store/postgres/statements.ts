@@ -246,9 +246,14 @@ export const SESSION = {
   renew: `UPDATE sessions SET renewed_at = clock_timestamp(), expires_at = clock_timestamp() + $2 * interval '1 millisecond'
     WHERE epoch = $1`,
   close: 'DELETE FROM sessions WHERE epoch = $1',
-  /** Sessions whose time is up; with the one that ends them goes the right to take over their runs. */
-  expire: 'DELETE FROM sessions WHERE expires_at < clock_timestamp() AND epoch <> $1 RETURNING epoch',
-  end: 'DELETE FROM sessions WHERE epoch = ANY($1::bigint[]) RETURNING epoch',
+  /**
+   * Sessions whose time is up. One whose process was stopped in the middle of a transaction is locked until the server ends that;
+   * nobody waits for it, least of all whoever has his own session to renew.
+   */
+  expire: `DELETE FROM sessions WHERE epoch IN (
+      SELECT epoch FROM sessions WHERE expires_at < clock_timestamp() AND epoch <> $1 FOR UPDATE SKIP LOCKED)`,
+  end: `DELETE FROM sessions WHERE epoch IN (
+      SELECT epoch FROM sessions WHERE epoch = ANY($1::bigint[]) FOR UPDATE SKIP LOCKED)`,
   list: `SELECT epoch, pid, process_start, host, version, (extract(epoch FROM renewed_at) * 1000)::bigint FROM sessions ORDER BY epoch`,
 } as const
 
