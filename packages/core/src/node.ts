@@ -49,7 +49,7 @@ export {
   type Actions,
   type DefinedConnector,
 } from './connector/define-connector.ts'
-export { describeConnector } from './connector/describe-connector.ts'
+export { describeConnector, describeLazily } from './connector/describe-connector.ts'
 export { renderReference } from './connector/reference.ts'
 export { recordEgress, type RecordingEgress, type RecordOptions } from './egress/record-egress.ts'
 export { replayEgress, type ReplayEgress, type ReplayOptions } from './egress/replay-egress.ts'
@@ -106,6 +106,14 @@ export { POSTGRES_SCHEMA_VERSION } from './store/postgres/migrations.ts'
 export { readOwner, type Lease, type OwnerStatus } from './store/sqlite/owner.ts'
 export { fromSqlite, migrate } from './store/sqlite/open-database.ts'
 export { SCHEMA_VERSION } from './store/sqlite/migrations.ts'
+export {
+  findInstalled,
+  importInstalled,
+  isVersionRange,
+  readManifest,
+  versionFits,
+  type InstalledPackage,
+} from './project/installed-package.ts'
 export type { FileProblem, Project, ProjectFlow } from './project/project.ts'
 export { readEnv, type EnvRules } from './project/env.ts'
 export { loadProject, type LoadProjectOptions } from './project/load-project.ts'
@@ -121,6 +129,7 @@ export { ERRORS as PROJECT_ERRORS } from './project/errors.ts'
 export { ERRORS as RUNTIME_ERRORS } from './runtime/errors.ts'
 export { ERRORS as STORE_ERRORS } from './store/errors.ts'
 export { systemClock, type Clock } from './clock.ts'
+export type { StoredConnection, StoredConnectionRequest, StoredConnections } from './runtime/stored-connections.ts'
 export { createExecutor, type Executor, type ExecutorOptions } from './action/executor.ts'
 export type { ActionConnection, ActionLease, ActionOutcome, ActionRequest, RetryOptions } from './action/execute.ts'
 export type { ActionScope } from './action/call.ts'

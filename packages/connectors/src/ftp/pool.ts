@@ -42,7 +42,7 @@ export class FtpPool {
 
   /** Opens the first session, so that wrong settings show at once. */
   static async open(config: FtpConfig, context: ConnectContext): Promise<FtpPool> {
-    const { default: ftp } = await loadPackage('ftp', BASIC_FTP, () => import('basic-ftp'))
+    const { default: ftp } = await loadPackage('ftp', BASIC_FTP, context.directory, () => import('basic-ftp'))
     const pool = new FtpPool(ftp, config, context)
     await pool.use('/', context.signal, () => Promise.resolve())
     return pool

@@ -41,7 +41,7 @@ export const mongodb = defineConnector({
   config: mongodbConfig,
   notes: NOTES,
   packages: [PACKAGE],
-  connect: (config, { name, egress, signal }) => MongodbSession.open(settingsOf(config, name), egress, signal),
+  connect: (config, context) => MongodbSession.open(settingsOf(config, context.name), context),
   disconnect: (session) => session.close(),
   healthy: (session) => session.healthy,
   async test(session, { signal }) {

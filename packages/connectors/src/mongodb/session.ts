@@ -4,7 +4,7 @@
  */
 import type * as Mongo from 'mongodb'
 import type { Collection, Document, MongoClient } from 'mongodb'
-import type { Egress } from '@plugwork/core/node'
+import type { ConnectContext } from '@plugwork/core/node'
 import type { Json, JsonObject } from '@plugwork/core'
 import { loadPackage } from '../optional-package.ts'
 import { unlessAborted } from '../unless-aborted.ts'
@@ -58,8 +58,11 @@ export class MongodbSession {
   }
 
   /** Connects. Throws `mongodb_package`, `mongodb_connect`, `mongodb_auth`, or what the egress denies. */
-  static async open(settings: MongodbSettings, egress: Egress, signal: AbortSignal): Promise<MongodbSession> {
-    const driver = await loadPackage('mongodb', PACKAGE, () => import('mongodb'))
+  static async open(
+    settings: MongodbSettings,
+    { egress, directory, signal }: Pick<ConnectContext, 'egress' | 'directory' | 'signal'>,
+  ): Promise<MongodbSession> {
+    const driver = await loadPackage('mongodb', PACKAGE, directory, () => import('mongodb'))
     const network = new MongoNetwork(egress, settings.connectMs)
     // A seed that does not answer may be one of several; one that is denied is a mistake in the config.
     const seeds = await Promise.allSettled(settings.seeds.map((seed) => network.check(seed, signal)))

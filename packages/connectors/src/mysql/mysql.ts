@@ -11,7 +11,7 @@ import { connectServer } from '../sql/connect-server.ts'
 import { sqlSchemas, sqlValue } from '../sql/schemas.ts'
 import { serverFields } from '../sql/server-config.ts'
 import { mysqlDialect } from './dialect.ts'
-import { openSession, type Driver } from './session.ts'
+import { openSession } from './session.ts'
 
 const PACKAGE = { name: 'mysql2', range: '^3.24.0' }
 
@@ -67,7 +67,7 @@ export const mysql = defineConnector({
   packages: [PACKAGE],
   notes: NOTES,
   async connect(config, context) {
-    const driver = await loadPackage<Driver>('mysql', PACKAGE, async () => (await import('mysql2')).default)
+    const { default: driver } = await loadPackage('mysql', PACKAGE, context.directory, () => import('mysql2'))
     return connectServer(config, context, {
       dialect: mysqlDialect,
       schemes: ['mysql:', 'mariadb:'],

@@ -11,7 +11,7 @@ import { connectServer } from '../sql/connect-server.ts'
 import { sqlSchemas, sqlValue } from '../sql/schemas.ts'
 import { serverFields } from '../sql/server-config.ts'
 import { postgresDialect } from './dialect.ts'
-import { openSession, type Driver } from './session.ts'
+import { openSession } from './session.ts'
 
 const PACKAGE = { name: 'pg', range: '^8.23.0' }
 
@@ -63,7 +63,7 @@ export const postgres = defineConnector({
   packages: [PACKAGE],
   notes: NOTES,
   async connect(config, context) {
-    const driver = await loadPackage<Driver>('postgres', PACKAGE, async () => (await import('pg')).default)
+    const { default: driver } = await loadPackage('postgres', PACKAGE, context.directory, () => import('pg'))
     return connectServer(config, context, {
       dialect: postgresDialect,
       schemes: ['postgres:', 'postgresql:'],

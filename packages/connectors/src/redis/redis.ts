@@ -50,8 +50,8 @@ export const redis = defineConnector({
   config: redisConfig,
   notes: NOTES,
   packages: [PACKAGE],
-  async connect(config, { name, egress, signal }) {
-    const session = new RedisSession(settingsOf(config, name), egress)
+  async connect(config, { name, egress, directory, signal }) {
+    const session = new RedisSession(settingsOf(config, name), { egress, directory })
     try {
       await session.open(signal)
       return session

@@ -5,7 +5,7 @@
  * fails, and the next command opens the connection again.
  */
 import type { Redis, RedisOptions } from 'ioredis'
-import type { Egress } from '@plugwork/core/node'
+import type { ConnectContext, Egress } from '@plugwork/core/node'
 import { loadPackage } from '../optional-package.ts'
 import { openSocket } from '../socket.ts'
 import { unlessAborted } from '../unless-aborted.ts'
@@ -27,12 +27,14 @@ interface Options {
 export class RedisSession {
   readonly settings: RedisSettings
   readonly #egress: Egress
+  readonly #directory: string
   #client: Redis | null = null
   #opening: Promise<Redis> | null = null
   readonly #blocked = new Set<Redis>()
   #closed = false
 
-  constructor(settings: RedisSettings, egress: Egress) {
+  constructor(settings: RedisSettings, { egress, directory }: Pick<ConnectContext, 'egress' | 'directory'>) {
+    this.#directory = directory
     this.settings = settings
     this.#egress = egress
   }
@@ -106,7 +108,12 @@ export class RedisSession {
   }
 
   async #connect(signal: AbortSignal): Promise<Redis> {
-    const { Redis: Client, AbstractConnector } = await loadPackage('redis', PACKAGE, () => import('ioredis'))
+    const { Redis: Client, AbstractConnector } = await loadPackage(
+      'redis',
+      PACKAGE,
+      this.#directory,
+      () => import('ioredis'),
+    )
     const { settings } = this
     const open = (): ReturnType<typeof openSocket> =>
       openSocket(this.#egress, {

@@ -20,6 +20,8 @@ export interface S3Connection {
   readonly name: string
   readonly bucket: string | undefined
   readonly local: LocalFolder
+  /** Where packages are looked for first. */
+  readonly directory: string
 }
 
 export function s3Error(code: S3ErrorCode, message: string, cause?: unknown): PlugworkError {
@@ -33,7 +35,7 @@ export function s3Error(code: S3ErrorCode, message: string, cause?: unknown): Pl
 export async function openS3(config: S3Config, context: ConnectContext): Promise<S3Connection> {
   const { name, egress, directory } = context
   const identity = identityOf(config, name)
-  const aws = await loadPackage('s3', CLIENT, () => import('@aws-sdk/client-s3'))
+  const aws = await loadPackage('s3', CLIENT, directory, () => import('@aws-sdk/client-s3'))
   const handler = new EgressHandler(egress, milliseconds(config.timeout))
   const own = config.endpoint !== undefined
   const s3 = new aws.S3Client({
@@ -53,6 +55,7 @@ export async function openS3(config: S3Config, context: ConnectContext): Promise
     name,
     bucket: config.bucket,
     local: new LocalFolder({ directory, root: config.local_root, connection: name }),
+    directory,
   }
 }
 

@@ -220,7 +220,12 @@ const presign = defineAction({
   idempotency: 'natural',
   async run({ client, signal }: Context, { bucket: given, key, method, expires_in, content_type }) {
     signal.throwIfAborted()
-    const { getSignedUrl } = await loadPackage('s3', PRESIGNER, () => import('@aws-sdk/s3-request-presigner'))
+    const { getSignedUrl } = await loadPackage(
+      's3',
+      PRESIGNER,
+      client.directory,
+      () => import('@aws-sdk/s3-request-presigner'),
+    )
     const target = { Bucket: bucketOf(client, given), Key: checkKey(key) }
     const { aws, s3 } = client
     const now = new Date()

@@ -48,7 +48,12 @@ export async function upload(
   connection: S3Connection,
   { bucket, key, stream, headers, signal }: Upload,
 ): Promise<string | null> {
-  const { Upload: ManagedUpload } = await loadPackage('s3', STORAGE, () => import('@aws-sdk/lib-storage'))
+  const { Upload: ManagedUpload } = await loadPackage(
+    's3',
+    STORAGE,
+    connection.directory,
+    () => import('@aws-sdk/lib-storage'),
+  )
   signal.throwIfAborted()
   const managed = new ManagedUpload({
     client: connection.s3,

@@ -43,7 +43,7 @@ export async function openSmtp(config: SmtpConfig, context: ConnectContext): Pro
   const { host, port } = config
   const security = config.security ?? defaultSecurity(config)
   checkSettings(config, security, name)
-  const { createTransport } = await loadPackage('smtp', NODEMAILER, () => import('nodemailer'))
+  const { createTransport } = await loadPackage('smtp', NODEMAILER, directory, () => import('nodemailer'))
   const transport = openPool(createTransport, config, security, (timeoutMs) =>
     egress.connect({ host, port, timeoutMs }),
   )

@@ -137,7 +137,7 @@ export async function openSsh(
 ): Promise<SshConnection> {
   const { name, egress, signal, directory } = context
   const target = `${config.host}:${config.port}`
-  const ssh2 = await loadPackage('ssh', SSH2, () => import('ssh2'))
+  const ssh2 = await loadPackage('ssh', SSH2, directory, () => import('ssh2'))
   // A package of CommonJS: what it exports is the default.
   const { Client: SshClient, utils } = ssh2.default
   checkIdentity(config, name, utils)
