@@ -4,10 +4,8 @@ import type { Json, Template, WebhookAuth } from '@plugwork/core'
 import { ServerError } from '../errors.ts'
 import { parseJson } from '../http/body.ts'
 import type { Incoming } from '../http/incoming.ts'
-import { SIGNATURE_SCHEMES, signatureBytes } from './signature-schemes.ts'
-import type { SignedRequest } from './signature-schemes.ts'
-import { sameBytes, verifySignature } from './verify-signature.ts'
-import type { Verdict } from './verify-signature.ts'
+import { sameBytes, SIGNATURE_SCHEMES, signatureBytes, verifySignature } from '@plugwork/connections/webhooks'
+import type { SignedRequest, Verdict } from '@plugwork/connections/webhooks'
 
 /** Renders a template of the trigger with its secrets filled in; '' or null where one is missing. */
 export type ResolveSecret = (template: Template) => Promise<string>

@@ -3,6 +3,7 @@
  * The order matters: who is not let in learns nothing, and nothing is answered before the run is stored.
  */
 import type { JsonObject, WebhookAuth } from '@plugwork/core'
+import { SIGNATURE_SCHEMES } from '@plugwork/connections/webhooks'
 import type { Clock, Runtime, RunSummary, StartOutcome } from '@plugwork/core/node'
 import { startFailure } from '../api/start-outcome.ts'
 import { ServerError } from '../errors.ts'
@@ -15,7 +16,6 @@ import { parseFields } from '../http/body.ts'
 import type { Log } from '../log.ts'
 import type { RenderContext, Renderer } from './render.ts'
 import type { Stopping } from '../stopping.ts'
-import { SIGNATURE_SCHEMES } from './signature-schemes.ts'
 import { stepReply } from './step-reply.ts'
 import { waitForStep } from './wait-for-step.ts'
 import { checkWebhookAuth } from './webhook-auth.ts'

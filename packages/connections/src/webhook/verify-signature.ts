@@ -1,7 +1,7 @@
 /** Whether a request was signed by who holds the secret, by one of the published schemes. */
-import { createHmac, createPublicKey, timingSafeEqual, verify, type KeyObject } from 'node:crypto'
+import { createHash, createHmac, createPublicKey, timingSafeEqual, verify, type KeyObject } from 'node:crypto'
 import type { Json } from '@plugwork/core'
-import type { Claim, Signature, SignatureScheme, SignedRequest, SignedTime } from './signature-schemes.ts'
+import type { Claim, Signature, SignatureScheme, SignedRequest, SignedTime } from './signature-scheme.ts'
 
 export type Verdict =
   /** `delivery` names it for deduplication; `handshake` is what a mere test of the address is answered. */
@@ -19,13 +19,17 @@ export function verifySignature(options: {
   readonly now: number
   /** Default: the scheme's own. */
   readonly toleranceMs?: number
+  /** Of the certificate that the request names, where the scheme has such. */
+  readonly certificate?: KeyObject
 }): Verdict {
-  const { scheme, request, secrets, now, toleranceMs = scheme.toleranceMs } = options
+  const { scheme, request, secrets, now, toleranceMs = scheme.toleranceMs, certificate } = options
   const claim = scheme.claim(request)
   if (claim === null || claim.signatures.length === 0) return { kind: 'malformed' }
   const keys = secrets.map((secret) => scheme.key?.(secret) ?? Buffer.from(secret))
   // Every key and signature is tried: which of them fits does not show in the time it takes.
-  const fits = keys.flatMap((key) => claim.signatures.map((signature) => isRight(signature, key))).includes(true)
+  const fits = keys
+    .flatMap((key) => claim.signatures.map((signature) => isRight(signature, key, certificate)))
+    .includes(true)
   if (!fits) return { kind: 'mismatch' }
   const time = judgeTime(claim, now, toleranceMs)
   if (time !== 'fresh') return time === 'stale' ? { kind: 'stale', toleranceMs } : { kind: 'malformed' }
@@ -38,7 +42,7 @@ export function verifySignature(options: {
   }
 }
 
-function isRight(signature: Signature, key: Buffer): boolean {
+function isRight(signature: Signature, key: Buffer, certificate: KeyObject | undefined): boolean {
   switch (signature.kind) {
     case 'token':
       return sameBytes(signature.value, key)
@@ -47,6 +51,13 @@ function isRight(signature: Signature, key: Buffer): boolean {
       for (const part of signature.signed) mac.update(part)
       return sameBytes(signature.value, mac.digest())
     }
+    case 'hash': {
+      const sum = createHash('sha256').update(key)
+      for (const part of signature.signed) sum.update(part)
+      return sameBytes(signature.value, sum.digest())
+    }
+    case 'rsa':
+      return certificate !== undefined && verify('sha256', joined(signature.signed(key)), certificate, signature.value)
     case 'ed25519':
       return verify(null, joined(signature.signed), ed25519Key(key), signature.value)
     case 'ecdsa':

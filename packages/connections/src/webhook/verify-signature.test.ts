@@ -1,6 +1,8 @@
-import { createHash, createHmac, generateKeyPairSync, sign } from 'node:crypto'
+import { createHash, createHmac, generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
+import { crc32 } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
-import type { SignatureProvider } from '@plugwork/core'
+import type { Json, SignatureProvider } from '@plugwork/core'
+import type { SignedRequest } from './signature-scheme.ts'
 import { SIGNATURE_SCHEMES } from './signature-schemes.ts'
 import { verifySignature } from './verify-signature.ts'
 import type { Verdict } from './verify-signature.ts'
@@ -14,23 +16,30 @@ interface Sent {
   readonly url?: string
   readonly method?: string
   readonly toleranceMs?: number
+  readonly certificate?: KeyObject
 }
 
-function judge(sent: Sent): Verdict {
-  const { provider, secrets, headers, body, now = 0, url = 'https://x.example/hook', method = 'POST' } = sent
+function requestOf(sent: Omit<Sent, 'secrets'>): SignedRequest {
+  const { headers, body, url = 'https://x.example/hook', method = 'POST' } = sent
   const json = () => {
     try {
-      return JSON.parse(body) as null
+      return JSON.parse(body) as Json
     } catch {
       return null
     }
   }
+  return { method, url, body: Buffer.from(body), header: (name) => headers[name], json }
+}
+
+function judge(sent: Sent): Verdict {
+  const { provider, secrets, now = 0, toleranceMs, certificate } = sent
   return verifySignature({
     scheme: SIGNATURE_SCHEMES[provider],
-    request: { method, url, body: Buffer.from(body), header: (name) => headers[name], json },
+    request: requestOf(sent),
     secrets,
     now,
-    ...(sent.toleranceMs === undefined ? null : { toleranceMs: sent.toleranceMs }),
+    ...(toleranceMs === undefined ? null : { toleranceMs }),
+    ...(certificate === undefined ? null : { certificate }),
   })
 }
 
@@ -102,24 +111,59 @@ const discord: Sent = {
   body: '{"id":"7","type":2}',
   now: 1_700_000_000_000,
 }
-const sendgridKeys = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+// Published vectors: the tests of sendgrid-nodejs and twilio-node, HubSpot's pages on validating requests.
 const sendgrid: Sent = {
   provider: 'sendgrid',
-  secrets: [sendgridKeys.publicKey.export({ format: 'der', type: 'spki' }).toString('base64')],
+  secrets: [
+    'MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE83T4O/n84iotIvIW4mdBgQ/7dAfSmpqIM8kF9mN1flpVKS3GRqe62gw+2fNNRaINXvVpiglSI8eNEc6wEA3F+g==',
+  ],
   headers: {
-    'x-twilio-email-event-webhook-signature': sign(
-      'sha256',
-      Buffer.from('1700000000[{}]\r\n'),
-      sendgridKeys.privateKey,
-    ).toString('base64'),
-    'x-twilio-email-event-webhook-timestamp': '1700000000',
+    'x-twilio-email-event-webhook-signature':
+      'MEUCIGHQVtGj+Y3LkG9fLcxf3qfI10QysgDWmMOVmxG0u6ZUAiEAyBiXDWzM+uOe5W0JuG+luQAbPIqHh89M15TluLtEZtM=',
+    'x-twilio-email-event-webhook-timestamp': '1600112502',
   },
-  body: '[{}]\r\n',
+  body: '[{"email":"hello@world.com","event":"dropped","reason":"Bounced Address","sg_event_id":"ZHJvcC0xMDk5NDkxOS1MUnpYbF9OSFN0T0doUTRrb2ZTbV9BLTA","sg_message_id":"LRzXl_NHStOGhQ4kofSm_A.filterdrecv-p3mdw1-756b745b58-kmzbl-18-5F5FC76C-9.0","smtp-id":"<LRzXl_NHStOGhQ4kofSm_A@ismtpd0039p1iad1.sendgrid.net>","timestamp":1600112492}]\r\n',
+  now: 1_600_112_502_000,
+}
+const twilio: Sent = {
+  provider: 'twilio',
+  secrets: ['12345'],
+  headers: { 'x-twilio-signature': 'RSOYDt4T1cUTdK1PDd93/VVr8B8=' },
+  url: 'https://mycompany.com/myapp.php?foo=1&bar=2',
+  body: 'Digits=1234&CallSid=CA1234567890ABCDE&To=%2B18005551212&Caller=%2B14158675309&From=%2B14158675309',
+}
+const HUBSPOT_KEY = 'yyyyyyyy-yyyy-yyyy-yyyy-yyyyyyyyyyyy'
+const hubspotLegacy: Sent = {
+  provider: 'hubspot_legacy',
+  secrets: [HUBSPOT_KEY],
+  headers: {
+    'x-hubspot-signature': '232db2615f3d666fe21a8ec971ac7b5402d33b9a925784df3ca654d05f4817de',
+    'x-hubspot-signature-version': 'v1',
+  },
+  body: '[{"eventId":1,"subscriptionId":12345,"portalId":62515,"occurredAt":1564113600000,"subscriptionType":"contact.creation","attemptNumber":0,"objectId":123,"changeSource":"CRM","changeFlag":"NEW","appId":54321}]',
+}
+
+const paypalKeys = generateKeyPairSync('rsa', { modulusLength: 2048 })
+const PAYPAL_BODY = '{"id":"WH-1"}'
+const paypal: Sent = {
+  provider: 'paypal',
+  secrets: ['4JH86294D6297924G'],
+  certificate: paypalKeys.publicKey,
+  headers: {
+    'paypal-transmission-id': 't-1',
+    'paypal-transmission-time': '2023-11-14T22:13:20Z',
+    'paypal-auth-algo': 'SHA256withRSA',
+    'paypal-transmission-sig': sign(
+      'sha256',
+      Buffer.from(`t-1|2023-11-14T22:13:20Z|4JH86294D6297924G|${crc32(PAYPAL_BODY)}`),
+      paypalKeys.privateKey,
+    ).toString('base64'),
+  },
+  body: PAYPAL_BODY,
   now: 1_700_000_000_000,
 }
 
 // The construction that each service documents, made here with the platform's own functions.
-const TWILIO_URL = 'https://x.example/hook?a=1'
 const JSON_BODY = '{"id":"e1"}'
 const made: readonly Sent[] = [
   { provider: 'gitlab', secrets: ['tok'], headers: { 'x-gitlab-token': 'tok' }, body: '{}' },
@@ -181,22 +225,43 @@ const made: readonly Sent[] = [
     body: '{}',
     now: 1_700_000_000_000,
   },
+  // developer.squareup.com/docs/webhooks/step3validate
   {
     provider: 'square',
-    secrets: ['k'],
-    headers: { 'x-square-hmacsha256-signature': hmac('sha256', 'k', 'https://x.example/hook{}', 'base64') },
-    body: '{}',
+    secrets: ['asdf1234'],
+    headers: { 'x-square-hmacsha256-signature': '2kRE5qRU2tR+tBGlDwMEw2avJ7QM4ikPYD/PJ3bd9Og=' },
+    url: 'https://example.com/webhook',
+    body: '{"hello":"world"}',
   },
   {
-    provider: 'twilio',
+    provider: 'meta',
     secrets: ['k'],
-    headers: { 'x-twilio-signature': hmac('sha1', 'k', `${TWILIO_URL}Bodyhi thereFrom+1`, 'base64') },
-    url: TWILIO_URL,
-    body: 'From=%2B1&Body=hi+there',
+    headers: { 'x-hub-signature-256': `sha256=${hmac('sha256', 'k', '{}', 'hex')}` },
+    body: '{}',
   },
 ]
 
-const all = [github, slack, standard, stripe, shopify, discord, sendgrid, ...made]
+/** Schemes whose proof is in the body, which is not signed itself. */
+const inBody: readonly Sent[] = [
+  {
+    provider: 'mailgun',
+    secrets: ['k'],
+    headers: {},
+    body: JSON.stringify({
+      signature: { timestamp: '1700000000', token: 'tk', signature: hmac('sha256', 'k', '1700000000tk', 'hex') },
+    }),
+    now: 1_700_000_000_000,
+  },
+  { provider: 'microsoft_graph', secrets: ['s1'], headers: {}, body: '{"value":[{"clientState":"s1","id":1}]}' },
+]
+
+const all = [
+  ...[github, slack, standard, stripe, shopify, discord, sendgrid, twilio, hubspotLegacy, paypal],
+  ...made,
+  ...inBody,
+]
+
+const hasPublicKey = ({ provider }: Sent): boolean => provider === 'discord' || provider === 'sendgrid'
 
 test('each provider of the language has a vector here', () => {
   expect(all.map(({ provider }) => provider).toSorted()).toEqual(Object.keys(SIGNATURE_SCHEMES).toSorted())
@@ -205,15 +270,13 @@ test('each provider of the language has a vector here', () => {
 describe.each(all.map((sent) => [sent.provider, sent] as const))('%s', (_, sent) => {
   test('accepts what it signed, also while the secret is replaced', () => {
     expect(judge(sent).kind).toBe('valid')
-    if (sent.provider !== 'discord' && sent.provider !== 'sendgrid')
-      expect(judge({ ...sent, secrets: ['another', ...sent.secrets] }).kind).toBe('valid')
+    if (!hasPublicKey(sent)) expect(judge({ ...sent, secrets: ['another', ...sent.secrets] }).kind).toBe('valid')
   })
 
   test('refuses another body, another secret, and headers that are missing, empty, truncated or doubled', () => {
-    const token = sent.provider === 'gitlab' || sent.provider === 'telegram'
-    if (!token) expect(judge({ ...sent, body: `${sent.body} ` }).kind).not.toBe('valid')
-    if (sent.provider !== 'discord' && sent.provider !== 'sendgrid')
-      expect(judge({ ...sent, secrets: ['whsec_another'] }).kind).toBe('mismatch')
+    const unsigned = sent.provider === 'gitlab' || sent.provider === 'telegram' || inBody.includes(sent)
+    if (!unsigned) expect(judge({ ...sent, body: `${sent.body} ` }).kind).not.toBe('valid')
+    if (!hasPublicKey(sent)) expect(judge({ ...sent, secrets: ['whsec_another'] }).kind).toBe('mismatch')
     const names = Object.keys(sent.headers).filter((name) => !name.includes('delivery'))
     for (const name of names) {
       const value = sent.headers[name]!
@@ -295,4 +358,98 @@ test('deliveries have names, and tests of an address their answer', () => {
     'x-slack-signature': `v0=${hmac('sha256', 'k', `v0:1531420618:${body}`, 'hex')}`,
   }
   expect(judge({ ...slack, secrets: ['k'], headers, body })).toEqual({ kind: 'valid', handshake: { challenge: 'c1' } })
+})
+
+test('HubSpot signed the method and the address in its second version', () => {
+  const v2 = { 'x-hubspot-signature-version': 'v2' }
+  const get: Sent = {
+    ...hubspotLegacy,
+    method: 'GET',
+    url: 'https://www.example.com/webhook_uri',
+    headers: { ...v2, 'x-hubspot-signature': 'eee2dddcc73c94d699f5e395f4b9d454a069a6855fbfa152e91e88823087200e' },
+    body: '',
+  }
+  expect(judge(get).kind).toBe('valid')
+  expect(judge({ ...get, method: 'POST' }).kind).toBe('mismatch')
+  expect(
+    judge({
+      ...get,
+      method: 'POST',
+      headers: { ...v2, 'x-hubspot-signature': '9569219f8ba981ffa6f6f16aa0f48637d35d728c7e4d93d0d52efaa512af7900' },
+      body: '{"example_field":"example_value"}',
+    }).kind,
+  ).toBe('valid')
+})
+
+test('PayPal: without a certificate, by another one, or for another webhook nothing is right', () => {
+  const { certificate: _, ...without } = paypal
+  expect(judge(without).kind).toBe('mismatch')
+  const other = generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey
+  expect(judge({ ...paypal, certificate: other }).kind).toBe('mismatch')
+  expect(judge({ ...paypal, headers: { ...paypal.headers, 'paypal-auth-algo': 'none' } }).kind).toBe('malformed')
+  expect(judge(paypal)).toEqual({ kind: 'valid', delivery: 'WH-1' })
+})
+
+test.each([
+  ['https://api.paypal.com/v1/notifications/certs/CERT-360caa42-fca2a594-1d93a270', true],
+  ['https://api.sandbox.paypal.com/v1/notifications/certs/CERT-1', true],
+  ['http://api.paypal.com/v1/notifications/certs/CERT-1', false],
+  ['https://api.paypal.com.evil.example/v1/notifications/certs/CERT-1', false],
+  ['https://api.paypal.com@evil.example/v1/notifications/certs/CERT-1', false],
+  ['https://api.paypal.com:444/v1/notifications/certs/CERT-1', false],
+  ['https://api.paypal.com/v1/notifications/certs/../../x', false],
+  ['https://api.paypal.com/v1/notifications/certs/CERT-1?x=https://evil.example', false],
+  ['', false],
+])('a certificate of PayPal lies at PayPal: %s', (url, trusted) => {
+  expect(SIGNATURE_SCHEMES.paypal.certificateUrl?.(requestOf({ ...paypal, headers: { 'paypal-cert-url': url } }))).toBe(
+    trusted ? url : null,
+  )
+})
+
+test('Microsoft Graph: one notification without the secret makes all of them doubtful, and nobody sees the secret', () => {
+  const graph = (body: string): Sent => ({ provider: 'microsoft_graph', secrets: ['s1'], headers: {}, body })
+  for (const body of ['{"value":[{"clientState":"s1"},{}]}', '{"value":[]}', '{}', 'no json']) {
+    expect(judge(graph(body)).kind).toBe('malformed')
+  }
+  expect(judge(graph('{"value":[{"clientState":"s2"}]}')).kind).toBe('mismatch')
+  expect(SIGNATURE_SCHEMES.microsoft_graph.redact?.({ value: [{ clientState: 's1', id: 1 }, 2], x: 1 })).toEqual({
+    value: [{ id: 1 }, 2],
+    x: 1,
+  })
+})
+
+test('Mailgun: a time or token of another kind is malformed', () => {
+  const mailgun = (signature: object): Sent => ({ ...inBody[0]!, body: JSON.stringify({ signature }) })
+  const right = { timestamp: '1700000000', token: 'tk', signature: hmac('sha256', 'k', '1700000000tk', 'hex') }
+  expect(judge(mailgun(right))).toEqual({ kind: 'valid', delivery: 'tk' })
+  for (const wrong of [{ timestamp: 1_700_000_000 }, { token: '' }, { token: undefined }, { signature: 'zz' }]) {
+    expect(judge(mailgun({ ...right, ...wrong })).kind).toBe('malformed')
+  }
+  expect(judge(mailgun({ ...right, token: 'other' })).kind).toBe('mismatch')
+})
+
+test('requests that only ask whether the address is ours', () => {
+  const challenge = (provider: SignatureProvider, sent: Partial<Sent>) =>
+    SIGNATURE_SCHEMES[provider].challenge?.(requestOf({ provider, secrets: [], headers: {}, body: '', ...sent }))
+  const hub = 'https://x.example/h?hub.mode=subscribe&hub.verify_token=v1&hub.challenge=42'
+  expect(challenge('meta', { method: 'GET', url: hub })).toEqual({ kind: 'verify', token: 'v1', text: '42' })
+  expect(challenge('meta', { url: hub })).toBeUndefined()
+  expect(challenge('meta', { method: 'GET', url: hub.replace('subscribe', 'x') })).toBeUndefined()
+  const graph = { url: 'https://x.example/h?validationToken=Validation%3A+a%3Cb%3E' }
+  expect(challenge('microsoft_graph', graph)).toEqual({ kind: 'echo', text: 'Validation: a<b>' })
+  expect(challenge('microsoft_graph', { ...graph, body: '{}' })).toBeUndefined()
+  expect(challenge('notion', { body: '{"verification_token":"secret_1"}' })).toEqual({
+    kind: 'secret',
+    secret: 'secret_1',
+  })
+  expect(challenge('notion', { body: '{"type":"page.created"}' })).toBeUndefined()
+  const signed = { headers: { 'x-notion-signature': 'sha256=00' }, body: '{"verification_token":"secret_1"}' }
+  expect(challenge('notion', signed)).toBeUndefined()
+})
+
+test('Discord asks with a signed ping', () => {
+  const body = '{"id":"7","type":1}'
+  const signature = sign(null, Buffer.from(`1700000000${body}`), discordKeys.privateKey).toString('hex')
+  const headers = { ...discord.headers, 'x-signature-ed25519': signature }
+  expect(judge({ ...discord, headers, body })).toMatchObject({ kind: 'valid', handshake: { type: 1 } })
 })
