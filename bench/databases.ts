@@ -3,7 +3,8 @@
  * after the other, each committed by itself; and what it costs to take a session out of a warm pool.
  */
 import { createEgress, type Connector } from '@plugwork/core/node'
-import { mysql, postgres } from '@plugwork/connectors'
+import { mysql } from '@plugwork/connectors/mysql'
+import { postgres } from '@plugwork/connectors/postgres'
 import { mysql as mysqlService, postgres as postgresService, type DatabaseServer } from '@plugwork/test-services'
 import { createConnection } from 'mysql2/promise'
 import pg from 'pg'

@@ -6,7 +6,9 @@ import { join } from 'node:path'
 import { createEgress } from '@plugwork/core/node'
 import { describeConnectorContract, type ConnectorEnvironment } from '@plugwork/core/testing'
 import { describe, expect, test } from 'vitest'
-import { builtinConnectors, http, sqlite } from './index.ts'
+import { http } from './http/http.ts'
+import { builtinConnectors } from './index.ts'
+import { sqlite } from './sqlite/sqlite.ts'
 
 describeConnectorContract(http, { describe, test }, async (): Promise<ConnectorEnvironment> => {
   const server = createServer((_request, response) => {

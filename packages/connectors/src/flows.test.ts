@@ -16,7 +16,8 @@ import {
   type Runtime,
 } from '@plugwork/core/node'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { builtinConnectors, sqlite } from './index.ts'
+import { builtinConnectors } from './index.ts'
+import { sqlite } from './sqlite/sqlite.ts'
 
 const catalog = { connectors: builtinConnectors.map(describeConnector) }
 let directory = ''

@@ -1,60 +1,20 @@
-/** `@plugwork/connectors`: the connectors that come with Plugwork. */
+/**
+ * `@plugwork/connectors`: the connectors that come with Plugwork, loaded as they are used. Each one has an entry of its own
+ * as well: `@plugwork/connectors/http`.
+ */
+import { createRequire } from 'node:module'
 import type { Connector } from '@plugwork/core/node'
-import { airtable } from './airtable/airtable.ts'
-import { file } from './file/file.ts'
-import { ftp } from './ftp/ftp.ts'
-import { github } from './github/github.ts'
-import { http } from './http/http.ts'
-import { memcached } from './memcached/memcached.ts'
-import { mongodb } from './mongodb/mongodb.ts'
-import { mysql } from './mysql/mysql.ts'
-import { postgres } from './postgres/postgres.ts'
-import { redis } from './redis/redis.ts'
-import { s3 } from './s3/s3.ts'
-import { sftp } from './sftp/sftp.ts'
-import { slack } from './slack/slack.ts'
-import { smtp } from './smtp/smtp.ts'
-import { sqlite } from './sqlite/sqlite.ts'
-import { ssh } from './ssh/ssh.ts'
-import { telegram } from './telegram/telegram.ts'
+import { LABELS } from './labels.ts'
+import { lazyConnector } from './lazy-connector.ts'
 
-export {
-  airtable,
-  file,
-  ftp,
-  github,
-  http,
-  memcached,
-  mongodb,
-  mysql,
-  postgres,
-  redis,
-  s3,
-  sftp,
-  slack,
-  smtp,
-  sqlite,
-  ssh,
-  telegram,
-}
+const require = createRequire(import.meta.url)
+// Unbuilt the files are `.ts`, in the published package `.js`: as this one.
+const extension = import.meta.url.slice(import.meta.url.lastIndexOf('.'))
 
 /** Every connector of this package, for a runtime. */
-export const builtinConnectors: readonly Connector[] = [
-  airtable,
-  file,
-  ftp,
-  github,
-  http,
-  memcached,
-  mongodb,
-  mysql,
-  postgres,
-  redis,
-  s3,
-  sftp,
-  slack,
-  smtp,
-  sqlite,
-  ssh,
-  telegram,
-]
+export const builtinConnectors: readonly Connector[] = LABELS.map((label) =>
+  lazyConnector(label, () => {
+    const module = require(`./${label.name}/${label.name}${extension}`) as { readonly [name: string]: Connector }
+    return module[label.name]!
+  }),
+)

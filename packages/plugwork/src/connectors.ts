@@ -1,8 +1,8 @@
 /** The connectors that this build brings. */
 import type { Catalog } from '@plugwork/core'
-import { describeConnector, type Connector } from '@plugwork/core/node'
+import { describeLazily, type Connector } from '@plugwork/core/node'
 
-/** Loaded when a command needs them: with their schemas they are a good part of what a start costs. */
+/** Their names; each one is loaded when it is used. */
 export async function installedConnectors(): Promise<readonly Connector[]> {
   const { builtinConnectors } = await import('@plugwork/connectors')
   return builtinConnectors
@@ -10,5 +10,5 @@ export async function installedConnectors(): Promise<readonly Connector[]> {
 
 /** What the checker knows of them. */
 export async function connectorCatalogs(): Promise<Catalog['connectors']> {
-  return (await installedConnectors()).map(describeConnector)
+  return (await installedConnectors()).map(describeLazily)
 }

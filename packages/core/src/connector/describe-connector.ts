@@ -19,13 +19,60 @@ export function describeConnector(connector: Connector): CatalogConnector {
   }
 }
 
+/**
+ * The same, each part derived when it is first asked for: a checker looks at the few actions that its flows use. What JSON
+ * Schema cannot express is found then only; the contract suite asks for everything.
+ */
+export function describeLazily(connector: Connector): CatalogConnector {
+  const config = once(() => derive(connector.config, 'input', `the config of ${connector.name}`))
+  const actions = once(() =>
+    Object.entries(connector.actions).map(([name, action]) => describeActionLazily(connector, name, action)),
+  )
+  return {
+    name: connector.name,
+    description: connector.description,
+    prefixes: connector.prefixes,
+    get config() {
+      return config()
+    },
+    get actions() {
+      return actions()
+    },
+  }
+}
+
+function describeActionLazily(connector: Connector, name: string, action: Action): CatalogAction {
+  const input = once(() => derive(action.input, 'input', `the input of ${connector.name}.${name}`))
+  const output = once(() => derive(action.output, 'output', `the output of ${connector.name}.${name}`))
+  return {
+    ...labelAction(connector, name, action),
+    get input() {
+      return input()
+    },
+    get output() {
+      return output()
+    },
+  }
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | null = null
+  return () => (made ??= { value: make() }).value
+}
+
 function describeAction(connector: Connector, name: string, action: Action): CatalogAction {
+  return {
+    ...labelAction(connector, name, action),
+    input: derive(action.input, 'input', `the input of ${connector.name}.${name}`),
+    output: derive(action.output, 'output', `the output of ${connector.name}.${name}`),
+  }
+}
+
+function labelAction(connector: Connector, name: string, action: Action): Omit<CatalogAction, 'input' | 'output'> {
   return {
     connector: connector.name,
     name,
     description: action.description,
-    input: derive(action.input, 'input', `the input of ${connector.name}.${name}`),
-    output: derive(action.output, 'output', `the output of ${connector.name}.${name}`),
     effect: action.effect,
     idempotency: action.idempotency,
     needsConnection: action.connectionOptional !== true,
