@@ -115,7 +115,6 @@ test.each([
   [['run', 'flow.yaml', '--inputs', 'none.json'], 'cannot be read'],
   [['run', 'none.yaml'], 'There is no file none.yaml'],
   [['run', '.'], '. is a folder'],
-  [['run', 'flow.yaml', '--database-url', 'postgres://x'], 'not available in this build'],
 ])('%o is wrong usage: exit code 2, no run', async (args, message) => {
   const { code, stderr } = await sandbox.plugwork(args)
   expect(code).toBe(2)

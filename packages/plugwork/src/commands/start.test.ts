@@ -100,7 +100,7 @@ test('a server that loses its store says so once, and ends with 1', async () => 
   db.close()
   const { code, stderr } = await server.finished
   expect(code).toBe(1)
-  expect(stderr).toMatch(/^error The data folder was lost: .+\. Its runs go on in the process that has it now\.\n$/)
+  expect(stderr).toMatch(/^error The store was lost: .+\. Its runs go on in the process that has them now\.\n$/)
   expect((await run.finished).stderr).toMatch(/^error .* \(\w+\)$/m)
 })
 
@@ -128,7 +128,7 @@ export const Mark = () => { appendFileSync('marks', 'x'); return {} }\n`,
 test.each([
   [['start', 'nowhere'], 'There is no folder nowhere'],
   [['start', '--port', 'many'], '--port must be a whole number'],
-  [['start', '--database-url', 'postgres://x'], 'not available in this build'],
+  [['start', '--database-url', 'http://x'], 'The database address cannot be used'],
   [['start', '--host', '0.0.0.0', '--port', '0'], 'no token has been set up'],
 ])('%o cannot start', async (args, message) => {
   const { code, stderr } = await sandbox.plugwork(args)
