@@ -40,6 +40,7 @@ export type {
   UpdateConnection,
 } from './connection/connection-requests.ts'
 export { Connections, type ConnectionsOptions } from './connection/connections.ts'
+export { storedConnections, type StoredConnectionsOptions } from './connection/stored-connections.ts'
 export { ERRORS as CONNECTION_ERRORS, type ConnectionErrorCode } from './connection/errors.ts'
 export type { ConnectionEvent, ConnectionListener } from './connection/events.ts'
 export { ringKeyProvider, type KeyProvider, type WrapContext, type WrappedKey } from './keys/key-provider.ts'

@@ -3,7 +3,7 @@ import { closest } from '../expression/suggest.ts'
 import { findAction } from './actions.ts'
 import type { CatalogAction } from './catalog.ts'
 import type { Compilation } from './compilation.ts'
-import { childPlace, listItems, wordOf, type Place } from './place.ts'
+import { childPlace, listItems, mapEntries, wordOf, type Place } from './place.ts'
 import type { ActionNode, Plan, SubflowNode, TaskNode } from './plan.ts'
 import { list } from './read.ts'
 import type { Scope } from './scope.ts'
@@ -52,9 +52,11 @@ export class ReferenceChecker {
         this.#values.template(connection.config, scope)
         continue
       }
-      const { config } = connector
-      // A stored connection has its settings already; those beside `use` replace some of them.
-      const schema = use === undefined ? config : { ...config, required: [] }
+      if (use !== undefined) {
+        this.#settingsBesideUse(name, place)
+        continue
+      }
+      const schema = connector.config
       const target: Target = {
         root: schema,
         what: 'the config',
@@ -64,6 +66,15 @@ export class ReferenceChecker {
         strict: true,
       }
       this.#values.fits(connection.config, schema, scope, target)
+    }
+  }
+
+  /** Credentials go where their owner said: a flow that could change the address would have them sent elsewhere. */
+  #settingsBesideUse(name: string, place: Place): void {
+    for (const [key, child] of mapEntries(place)) {
+      if (key === 'type' || key === 'use') continue
+      const message = `\`${key}\` stands beside \`use\`: the connection \`${name}\` has the settings that are stored with it.`
+      this.#c.report('PW1063', child, message, { key: true })
     }
   }
 

@@ -72,6 +72,7 @@ export const CHECK_CODES: { readonly [code: string]: CheckCode } = {
   PW1060: error('A required parameter or input is missing.', 'Add it.'),
   PW1061: error('A parameter or input does not exist.', 'Use the suggested name, or remove it.'),
   PW1062: error('A value has the wrong type for its parameter or input.', 'Give a value of the type that is named.'),
+  PW1063: always(error('A setting stands beside `use`.', 'Remove it, and change the stored connection instead.')),
   PW1064: always(
     error('`for_each` is given something that is no list.', 'Give a list, or `Object.entries(…)` of a map.'),
   ),

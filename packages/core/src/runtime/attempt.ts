@@ -60,6 +60,8 @@ export class Attempt implements ActionScope {
   #logs: LogLine[] | null = null
   #logCharacters = 0
   #leases: ConnectionLease[] | null = null
+  /** Connections that it has had, with the secrets that are known of them; tokens come while they are used. */
+  #held: { readonly lease: ConnectionLease; secrets: readonly string[] }[] | null = null
   #secrets: readonly string[] = []
 
   constructor(host: AttemptHost, command: AttemptCommand, clock: Clock, onEnd: (attempt: Attempt) => void) {
@@ -123,12 +125,20 @@ export class Attempt implements ActionScope {
   /** Gives the lease back when the attempt's code has returned. */
   hold(lease: ConnectionLease): void {
     this.give(lease.secrets)
+    const held = { lease, secrets: lease.secrets }
+    if (this.#held === null) this.#held = [held]
+    else this.#held.push(held)
     if (this.#leases === null) this.#leases = [lease]
     else this.#leases.push(lease)
     if (this.#returned) this.#release(undefined)
   }
 
   get redact(): ((text: string) => string) | undefined {
+    for (const held of this.#held ?? NO_LEASES) {
+      if (held.secrets === held.lease.secrets) continue
+      held.secrets = held.lease.secrets
+      this.give(held.secrets)
+    }
     if (this.#secrets.length === 0) return undefined
     const redactor = redactorOf(this.#secrets)
     return redactor.empty ? undefined : redactor.text
@@ -269,4 +279,5 @@ export class Attempt implements ActionScope {
   }
 }
 
+const NO_LEASES: never[] = []
 const LIMIT_REACHED = 'Further log lines of this attempt are left out.'

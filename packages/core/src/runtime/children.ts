@@ -39,6 +39,7 @@ export function childRun(parent: RunActor, command: StartChild, options: ChildOp
       loaded,
       inputs: checked.inputs,
       trigger: { kind: 'subflow', run_id: parent.runId, step: path },
+      ...(parent.identity.user === null ? {} : { user: parent.identity.user }),
       subflows: parent.identity.subflows,
       eventMark: parent.identity.eventMark,
       now: options.now,

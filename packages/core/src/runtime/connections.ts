@@ -3,11 +3,15 @@
  * rendered config are the same, and is closed when nobody has used it for a while or the process stops. What breaks is
  * replaced: a failed opening is tried again after a growing pause, a client that is no longer healthy, or whose use
  * ended in `connection_lost`, is closed once its last user has gone, and the next use opens a new one.
+ *
+ * A stored connection (`use:`) is shared by all flows that use it, for as long as it is the same: what was changed,
+ * connected again or disconnected has another version, or none, and the old client is closed.
  */
 import { createHash } from 'node:crypto'
 
 import { PlugworkError } from '../error.ts'
 import type { Connector } from '../connector/connector.ts'
+import type { CredentialSource } from '../connector/credential.ts'
 import type { Cancellation, Egress } from '../egress/egress.ts'
 import type { LogLine } from '../engine/event.ts'
 import type { Value } from '../expression/value.ts'
@@ -15,12 +19,20 @@ import type { Json } from '../json.ts'
 import type { Clock } from '../clock.ts'
 import type { Definitions } from './runtime.ts'
 import type { Secrets } from './secrets.ts'
+import {
+  ConnectionSecrets,
+  withKnownTokens,
+  type StoredConnection,
+  type StoredConnections,
+} from './stored-connections.ts'
 import type { IsSet } from './templates.ts'
 
 /** A connection that nobody uses is closed after this long. */
 const IDLE_MS = 5 * 60_000
 /** How long a rendered config is believed: a rotated secret reaches the connection within this time. */
 const CONFIG_MS = 30_000
+/** The same of a stored connection: a change or a disconnect, in whichever process, is heard within this time. */
+const STORED_MS = 1_000
 /** How long a connector may take to open a client, or to give a handle. */
 const CONNECT_MS = 30_000
 const ACQUIRE_MS = 30_000
@@ -41,6 +53,10 @@ export interface ConnectionRequest {
   /** Name of the connector. */
   readonly type: string
   readonly config: (isSet: IsSet) => Value
+  /** The stored connection that is meant instead of a config, and the run's user. Default: null. */
+  readonly stored?: { readonly name: string; readonly user: string | null } | null
+  /** What it is used for, where that is known (`github.issues.create`). */
+  readonly action?: string
 }
 
 /** One use of a connection; `release` ends it. */
@@ -51,7 +67,7 @@ export interface ConnectionLease {
   readonly name: string
   /** What the connector's `acquire` gave, or its client. */
   readonly handle: unknown
-  /** Secrets in the config, for the redactor of the step that uses it. */
+  /** Secrets in the config, and tokens so far, for the redactor of the step that uses it. A new list when one is added. */
   readonly secrets: readonly string[]
   /** Gives the handle back. With an error whose code is `connection_lost` the connection is replaced. */
   release(error?: unknown): Promise<void>
@@ -63,12 +79,16 @@ export interface ConnectionsOptions {
   readonly secrets: Secrets
   readonly egress: Egress
   readonly clock: Clock
+  readonly stored?: StoredConnections | undefined
   log(level: LogLine['level'], message: string, data?: Json): void
 }
 
 interface Rendered {
   readonly config: Record<string, Json>
   readonly secrets: readonly string[]
+  readonly credentials?: CredentialSource
+  /** Where relative paths begin; absent: at the flow's folder. */
+  readonly directory?: string
   readonly key: string
   readonly readAt: number
 }
@@ -85,7 +105,7 @@ interface Opened {
   readonly key: string
   readonly connector: Connector
   readonly client: unknown
-  readonly secrets: readonly string[]
+  readonly secrets: ConnectionSecrets
   users: number
   usedAt: number
   /** No longer handed out; closed by its last user. */
@@ -102,6 +122,7 @@ export class Connections {
   readonly #options: ConnectionsOptions
   readonly #connectors: ReadonlyMap<string, Connector>
   readonly #rendered = new Map<string, Rendered>()
+  readonly #asking = new Map<string, Promise<Rendered>>()
   readonly #opened = new Map<string, Opened>()
   readonly #opening = new Map<string, Promise<Opened>>()
   readonly #failures = new Map<string, Failure>()
@@ -177,6 +198,8 @@ export class Connections {
   }
 
   #render(request: ConnectionRequest, connector: Connector): Rendered | Promise<Rendered> {
+    const { stored } = request
+    if (stored !== undefined && stored !== null) return this.#renderStored(request, connector, stored)
     const at = `${request.tenant}\0${request.flow}\0${request.hash}\0${request.name}`
     const now = this.#options.clock.now()
     const known = this.#rendered.get(at)
@@ -193,12 +216,67 @@ export class Connections {
     const resolved = await this.#options.secrets.resolve(request.config(isSet), request)
     const parsed = connector.config.safeParse(resolved.value)
     if (!parsed.success) throw invalidConfig(request, parsed.error.issues)
-    const digest = createHash('sha256').update(JSON.stringify(resolved.value)).digest('base64')
     const rendered: Rendered = {
       config: parsed.data as Record<string, Json>,
       secrets: resolved.secrets,
-      key: `${request.tenant}\0${request.flow}\0${request.name}\0${digest}`,
+      key: `${request.tenant}\0${request.flow}\0${request.name}\0${digestOf(resolved.value)}`,
       readAt: now,
+    }
+    if (known !== undefined && known.key !== rendered.key) this.#retire(this.#opened.get(known.key))
+    this.#rendered.set(at, rendered)
+    return rendered
+  }
+
+  #renderStored(
+    request: ConnectionRequest,
+    connector: Connector,
+    { name, user }: NonNullable<ConnectionRequest['stored']>,
+  ): Rendered | Promise<Rendered> {
+    const { tenant, flow, type, action } = request
+    const at = JSON.stringify([tenant, user, type, name, flow, action ?? null])
+    const known = this.#rendered.get(at)
+    if (known !== undefined && this.#options.clock.now() - known.readAt < STORED_MS) return known
+    const asking = this.#asking.get(at)
+    if (asking !== undefined) return asking
+    const asked = this.#askStored(request, connector, { at, name, user, known }).finally(() => this.#asking.delete(at))
+    this.#asking.set(at, asked)
+    return asked
+  }
+
+  async #askStored(
+    request: ConnectionRequest,
+    connector: Connector,
+    ask: {
+      readonly at: string
+      readonly name: string
+      readonly user: string | null
+      readonly known: Rendered | undefined
+    },
+  ): Promise<Rendered> {
+    const { at, name, user, known } = ask
+    const { tenant, flow, type, action } = request
+    if (this.#options.stored === undefined) throw noStoredConnections(request, name)
+    const readAt = this.#options.clock.now()
+    let stored: StoredConnection
+    try {
+      const of = { tenant, user, connector: type, name, flow }
+      stored = await this.#options.stored.open(action === undefined ? of : { ...of, action })
+    } catch (error) {
+      // It was disconnected, removed or forbidden, or cannot be read: nobody goes on with the client that is open.
+      this.#rendered.delete(at)
+      if (known !== undefined) this.#retire(this.#opened.get(known.key))
+      throw error
+    }
+    const parsed = connector.config.safeParse(stored.config)
+    if (!parsed.success) throw invalidConfig(request, parsed.error.issues, name)
+    const digest = digestOf([stored.config, stored.directory ?? null])
+    const rendered: Rendered = {
+      config: parsed.data as Record<string, Json>,
+      secrets: stored.secrets,
+      key: `${tenant}\0stored:${stored.id}\0${stored.version}\0${digest}`,
+      readAt,
+      ...(stored.credentials === undefined ? {} : { credentials: stored.credentials }),
+      ...(stored.directory === undefined ? {} : { directory: stored.directory }),
     }
     if (known !== undefined && known.key !== rendered.key) this.#retire(this.#opened.get(known.key))
     this.#rendered.set(at, rendered)
@@ -227,17 +305,24 @@ export class Connections {
     this.#stop.signal.throwIfAborted()
     const failure = this.#failures.get(key)
     if (failure !== undefined && this.#options.clock.now() < failure.until) throw failure.error
-    const client = await this.#callConnect(request, connector, rendered)
+    const secrets = new ConnectionSecrets(rendered.secrets)
+    const client = await this.#callConnect(request, connector, rendered, secrets)
     this.#failures.delete(key)
     const usedAt = this.#options.clock.now()
-    const opened: Opened = { key, connector, client, secrets: rendered.secrets, users: 0, usedAt, retired: false }
+    const opened: Opened = { key, connector, client, secrets, users: 0, usedAt, retired: false }
     this.#opened.set(key, opened)
     this.#scheduleSweep()
     return opened
   }
 
-  async #callConnect(request: ConnectionRequest, connector: Connector, rendered: Rendered): Promise<unknown> {
+  async #callConnect(
+    request: ConnectionRequest,
+    connector: Connector,
+    rendered: Rendered,
+    secrets: ConnectionSecrets,
+  ): Promise<unknown> {
     const { tenant, flow, name } = request
+    const { credentials, directory = this.#options.definitions.directory(tenant, flow) } = rendered
     try {
       return await this.#within({
         ms: CONNECT_MS,
@@ -247,8 +332,9 @@ export class Connections {
             name,
             tenant,
             egress: this.#options.egress,
-            directory: this.#options.definitions.directory(tenant, flow),
+            directory,
             signal,
+            ...(credentials === undefined ? {} : { credentials: withKnownTokens(credentials, secrets) }),
             log: (level, message, data) => this.#options.log(level, `connection ${name} of ${flow}: ${message}`, data),
           }),
         late: (client) => connector.disconnect?.(client),
@@ -347,7 +433,9 @@ export class Connections {
       key: opened.key,
       name,
       handle,
-      secrets: opened.secrets,
+      get secrets() {
+        return opened.secrets.list
+      },
       release: async (error) => {
         if (released) return
         released = true
@@ -421,12 +509,28 @@ interface Issue {
   readonly message: string
 }
 
-function invalidConfig(request: ConnectionRequest, issues: readonly Issue[]): PlugworkError {
+function digestOf(value: unknown): string {
+  return createHash('sha256').update(JSON.stringify(value)).digest('base64')
+}
+
+function noStoredConnections(request: ConnectionRequest, name: string): PlugworkError {
+  return new PlugworkError(
+    'connection_config_invalid',
+    `The connection "${request.name}" of flow ${request.flow} uses the stored connection "${name}", and this process keeps ` +
+      'no stored connections. Run the flow with `plugwork run` or `plugwork start`, or hand `storedConnections` to the runtime.',
+  )
+}
+
+function invalidConfig(request: ConnectionRequest, issues: readonly Issue[], stored?: string): PlugworkError {
   const problems = issues.map((issue) => `${issue.path.map(String).join('.') || 'config'}: ${issue.message}`)
   return new PlugworkError(
     'connection_config_invalid',
     `The connection "${request.name}" of flow ${request.flow} does not fit connector ${request.type}. ` +
-      `${problems.join('; ')}. Correct it under \`connections:\` of the flow, or the variables and secrets it names.`,
+      `${problems.join('; ')}. ${
+        stored === undefined
+          ? 'Correct it under `connections:` of the flow, or the variables and secrets it names.'
+          : `Correct the stored connection "${stored}".`
+      }`,
     { data: issues.map((issue) => ({ field: issue.path.map(String).join('.'), rule: issue.message })) },
   )
 }

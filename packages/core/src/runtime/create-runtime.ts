@@ -35,7 +35,15 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   const clock = options.clock ?? systemClock
   const log = options.log.bind(options)
   const secrets = new Secrets(definitions, keys)
-  const connections = new Connections({ connectors, definitions, secrets, egress, clock, log })
+  const connections = new Connections({
+    connectors,
+    definitions,
+    secrets,
+    egress,
+    clock,
+    stored: options.storedConnections,
+    log,
+  })
   const { intercept } = options
   const executor = options.executor ?? createExecutor({ clock, log })
   const effects = new Effects({

@@ -1,8 +1,8 @@
 /**
  * Carries out the effects that the core asks for: one attempt of a task or action at a time, each with its secrets
  * resolved anew, its input checked, its output checked, projected, made JSON, measured and redacted. What cannot run
- * here now (a task that is missing, a schema that does not fit, a connector that is not installed) holds the step; it
- * never fails it, because somebody can put it right.
+ * here now (a task that is missing, a schema that does not fit, a connector that is not installed, a stored connection to
+ * which somebody has to sign in again) holds the step; it never fails it, because somebody can put it right.
  */
 import { Slots } from '../slots.ts'
 import { VALUE_LIMIT } from '../blob/blob-store.ts'
@@ -21,6 +21,7 @@ import { checkSize } from './offload.ts'
 import type { Clock } from '../clock.ts'
 import type { Definitions, InterceptedCall, RuntimeOptions } from './runtime.ts'
 import type { ResolvedValue, Secrets } from './secrets.ts'
+import { wantsPerson } from './stored-connections.ts'
 import { AttemptContext, unknownConnection } from './task-context.ts'
 
 export interface EffectsOptions {
@@ -191,9 +192,11 @@ export class Effects {
     attempt.code = `${connector.name}@${connector.version}`
     const base = { scope: attempt, connector, name: node.action, action, egress: this.#options.egress }
     if (node.connection === undefined) return { ...base, connection: null }
-    const request = host.connection(node.connection)
-    if (request === null) throw unknownConnection(host.flow, node.connection)
+    const declared = host.connection(node.connection)
+    if (declared === null) throw unknownConnection(host.flow, node.connection)
     const { connections } = this.#options
+    const stored = declared.stored !== undefined && declared.stored !== null
+    const request = stored ? { ...declared, action: `${node.connector}.${node.action}` } : declared
     const prepared = connections.prepare(request)
     if (!(prepared instanceof Promise)) {
       return { ...base, connection: new StepConnection(connections, prepared, attempt) }
@@ -226,6 +229,11 @@ export class Effects {
       const reason = error instanceof Error ? error.message : String(error)
       const text = attempt.redact?.(reason) ?? reason
       attempt.holdStep(`What became of step ${attempt.command.path} could not be looked up: ${text}`)
+      return
+    }
+    if (wantsPerson(error)) {
+      const reason = attempt.redact?.(error.message) ?? error.message
+      attempt.holdStep(`${reason} Then resolve the step ${attempt.command.path} with a retry.`)
       return
     }
     attempt.fail(error, kind === 'task' ? 'task_failed' : 'action_failed', isFinal(error))

@@ -45,7 +45,16 @@ export async function forkRun(options: ForkOptions, row: RunRow, request: Replay
   }
   const { priority, trigger, tenant } = row
   const fork = { from: row.id, at: request.from }
-  const prepared = await starter.prepare({ tenant, loaded, inputs: checked.inputs, trigger, priority, fork })
+  const { user } = factsOf(stored)
+  const prepared = await starter.prepare({
+    tenant,
+    loaded,
+    inputs: checked.inputs,
+    trigger,
+    priority,
+    fork,
+    ...(user === undefined ? {} : { user }),
+  })
   const prefix = prefixFor({
     program: loaded.program,
     records,

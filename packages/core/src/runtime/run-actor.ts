@@ -44,6 +44,8 @@ export const NO_ROW = 0
 export interface RunIdentity {
   readonly id: string
   readonly tenant: string
+  /** On whose behalf it runs; null: the tenant's. */
+  readonly user: string | null
   readonly flow: string
   readonly createdAt: number
   readonly parent: { readonly rid: number; readonly path: string; readonly attempt: number } | null
@@ -166,7 +168,9 @@ export class RunActor implements AttemptHost {
     const config = connections.get(name)
     const declared = Object.hasOwn(plan.connections, name) ? plan.connections[name] : undefined
     if (config === undefined || declared === undefined) return null
-    return { tenant: this.tenant, flow: this.flow, hash, name, type: declared.type, config }
+    const { tenant, flow, identity } = this
+    const stored = declared.use === undefined ? null : { name: declared.use, user: identity.user }
+    return { tenant, flow, hash, name, type: declared.type, config, stored }
   }
 
   /** Gives an event to the core; false when the core has no use for it (a late result, a duplicate). */

@@ -29,6 +29,8 @@ export interface RunFacts {
   /** Concurrency keys that the run and its ancestors hold. */
   readonly keys: readonly string[]
   readonly holdsSlot: boolean
+  /** On whose behalf; absent: the tenant's. */
+  readonly user?: string
 }
 
 export interface NewRunOptions {
@@ -42,6 +44,7 @@ export interface NewRunOptions {
   readonly now: number
   readonly priority?: number
   readonly idempotencyKey?: string
+  readonly user?: string
   readonly fork?: { readonly from: string; readonly at: string }
   readonly parent?: {
     readonly rid: number
@@ -85,6 +88,7 @@ export function newRun(factory: RunFactory, options: NewRunOptions): NewRun {
     ...(parent === undefined ? {} : { parent: { path: parent.path, attempt: parent.attempt } }),
     keys: [...(parent?.keys ?? []), ...(key === null || shared ? [] : [key])],
     holdsSlot: settings?.holdWhileWaiting ?? true,
+    ...(options.user === undefined ? {} : { user: options.user }),
   }
   return {
     id,
@@ -144,6 +148,7 @@ export function identityOf(
   return {
     id: run.id,
     tenant: run.tenant,
+    user: facts.user ?? null,
     flow: run.flow,
     createdAt: run.createdAt,
     parent: parentRid === null || facts.parent === undefined ? null : { rid: parentRid, ...facts.parent },

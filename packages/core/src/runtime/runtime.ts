@@ -15,6 +15,7 @@ import type { Plan } from '../flow/plan.ts'
 import type { Json, JsonObject } from '../json.ts'
 import type { RunRow, RunStatus, Store } from '../store/store.ts'
 import type { KeyRing } from './key-ring.ts'
+import type { StoredConnections } from './stored-connections.ts'
 
 /** Where the runtime finds what a flow names. Answers may change between calls (hot reload); a started step keeps what it got. */
 export interface Definitions {
@@ -28,6 +29,8 @@ export interface Definitions {
   secret(tenant: string, name: string): Promise<string | null> | string | null
   /** Value of `env.NAME`; null when it is not set or not allowed. */
   env(tenant: string, flow: string, name: string): string | null
+  /** A connector beside `RuntimeOptions.connectors`: those that come and go with the project's packages. */
+  connector?(tenant: string, flow: string, type: string): Connector | null
 }
 
 export interface TaskDefinition {
@@ -73,6 +76,8 @@ export interface RuntimeOptions {
   /** Seals inputs of `type: secret`: the installation's ring, or one key of 32 bytes. */
   readonly key: KeyRing | Uint8Array
   readonly clock?: Clock
+  /** Opens the stored connections that flows name with `use:`. Without it such a connection is an error. */
+  readonly storedConnections?: StoredConnections
   /** Calls the actions: their limits, cache, breakers and metrics. Default: one of its own, with what it keeps in memory. */
   readonly executor?: Executor
   /** Runs worked on at once; further ones are queued. Default 1,000. */
@@ -110,6 +115,8 @@ export interface StartRun {
   readonly flow: string
   readonly inputs: JsonObject
   readonly trigger: JsonObject
+  /** On whose behalf it runs: `use:` finds this user's stored connections before the tenant's. Default: the tenant's. */
+  readonly user?: string
   readonly idempotencyKey?: string
   readonly priority?: number
 }

@@ -57,13 +57,14 @@ export class Starter {
     if (checked.kind === 'invalid') return { kind: 'invalid_inputs', problems: checked.problems }
     if (worker.active + worker.queued >= this.#options.maxOpen)
       return { kind: 'full', retryAfterSeconds: this.#retryAfter() }
-    const { tenant, trigger, priority, idempotencyKey } = request
+    const { tenant, trigger, user, priority, idempotencyKey } = request
     return this.#accept(
       await this.prepare({
         tenant,
         loaded,
         inputs: checked.inputs,
         trigger,
+        ...(user === undefined ? {} : { user }),
         ...(priority === undefined ? {} : { priority }),
         ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
       }),
