@@ -87,7 +87,7 @@ export async function startAuthorization(
     )
   }
   const returnTo = input.returnTo === undefined ? null : checkReturnTo(input.returnTo, parts.returnTo)
-  const settings = checkSettings(auth, input.settings)
+  const settings = checkSettings(auth, input.settings, client)
   const scopes = input.scopes ?? auth.defaultScopes ?? []
   const state = base64url(parts.randomBytes(32))
   const codeVerifier = auth.pkce === false ? null : base64url(parts.randomBytes(32))

@@ -62,7 +62,7 @@ interface RequestOptions {
 
 export function openEndpoint(options: EndpointOptions): Endpoint {
   const { egress, auth, client, signal } = options
-  const settings = checkSettings(auth, options.settings)
+  const settings = checkSettings(auth, options.settings, client)
   const values: Settings = {
     ...settings,
     ...(client === null ? {} : { client_id: client.clientId, client_secret: client.clientSecret ?? '' }),

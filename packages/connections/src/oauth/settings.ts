@@ -1,6 +1,7 @@
 /** Settings of a connection in the URLs and parameters of its provider: checked against their patterns, then put in. */
 import type { OAuth2Auth } from '@plugwork/core/node'
 import { oauthError } from './errors.ts'
+import type { OAuthClient } from './token-set.ts'
 
 export type Settings = Readonly<Record<string, string>>
 
@@ -11,14 +12,23 @@ const LONGEST_SETTING = 512
 /**
  * The settings that `auth.connectionParameters` declares, defaults filled in (an empty one makes a setting optional); others
  * are left out. Throws
- * `oauth_setting_invalid` for one that is missing or does not match: a host decides where secrets are sent.
+ * `oauth_setting_invalid` for one that is missing or does not match: a host decides where secrets are sent. Those that the
+ * registration decides are judged where `client` is known.
  */
-export function checkSettings(auth: OAuth2Auth, settings: Settings): Settings {
+export function checkSettings(auth: OAuth2Auth, settings: Settings, client?: OAuthClient | null): Settings {
   const checked: Record<string, string> = {}
-  for (const [name, { title, pattern, default: fallback, example }] of Object.entries(
-    auth.connectionParameters ?? {},
-  )) {
+  for (const [name, parameter] of Object.entries(auth.connectionParameters ?? {})) {
+    const { title, pattern, example } = parameter
+    const fallback = parameter.setBy === 'client' ? (client?.settings?.[name] ?? parameter.default) : parameter.default
     const value = Object.hasOwn(settings, name) ? settings[name] : fallback
+    if (parameter.setBy === 'client' && client !== undefined && value !== fallback) {
+      throw oauthError(
+        'oauth_setting_invalid',
+        `"${name}" (${title}) of the connection to ${auth.title} is decided by the app's registration. Leave it out, or register ` +
+          'an app for this one.',
+        { data: { setting: name } },
+      )
+    }
     const hint = example === undefined ? '' : ` An example is "${example}".`
     if (value === undefined || (value === '' && fallback !== '')) {
       throw oauthError(

@@ -349,6 +349,28 @@ describe('requests', () => {
     expect((await sent(keys)).place).toBe('eu/refresh')
   })
 
+  test('a setting that the registration decides is not taken from the connection', async () => {
+    const keys: Partial<OAuth2Auth> = {
+      refreshUrl: `${vendor.origin}/{host}/refresh`,
+      connectionParameters: { host: { title: 'Host', pattern: '[a-z.]+', default: 'vendor.com', setBy: 'client' } },
+    }
+    expect((await sent(keys)).place).toBe('vendor.com/refresh')
+    const before = requests.length
+    await expect(sent(keys, { settings: { host: 'evil.com' } })).rejects.toMatchObject({
+      code: 'oauth_setting_invalid',
+      data: { setting: 'host' },
+    })
+    expect(requests).toHaveLength(before)
+    const enterprise = { ...client, settings: { host: 'git.example.com' } }
+    expect((await sent(keys, { client: enterprise })).place).toBe('git.example.com/refresh')
+    expect((await sent(keys, { client: enterprise, settings: { host: 'git.example.com' } })).place).toBe(
+      'git.example.com/refresh',
+    )
+    await expect(sent(keys, { client: enterprise, settings: { host: 'vendor.com' } })).rejects.toMatchObject({
+      code: 'oauth_setting_invalid',
+    })
+  })
+
   test('settings that nobody declared are not put in, and provider URLs are https', async () => {
     const settings = { host: 'evil.example.com' }
     await expect(sent({ tokenUrl: 'https://{host}/token' }, { settings })).rejects.toMatchObject({

@@ -28,6 +28,8 @@ export interface OtherToken {
 export interface OAuthClient {
   readonly clientId: string
   readonly clientSecret?: string
+  /** Connection parameters that the registration decides (`setBy: 'client'`): the host of a self-managed service. */
+  readonly settings?: { readonly [name: string]: string }
 }
 
 export interface RefreshTokenRequest {

@@ -14,7 +14,7 @@ export const auth = {
     // docs.github.com/en/apps/oauth-apps/building-oauth-apps/authorizing-oauth-apps
     kind: 'oauth2',
     title: 'Sign in with GitHub',
-    help: 'Register an OAuth app (or a GitHub App with user sign-in) under Settings → Developer settings; its callback URL is the one of this installation. Tokens of OAuth apps do not expire; those of GitHub Apps are refreshed. With another `host`, set `base_url` to its API as well.',
+    help: 'Register an OAuth app (or a GitHub App with user sign-in) under Settings → Developer settings; its callback URL is the one of this installation. Tokens of OAuth apps do not expire; those of GitHub Apps are refreshed. An app of GitHub Enterprise is registered with its `host`; set `base_url` to its API as well.',
     grant: 'authorization_code',
     authorizationUrl: 'https://{host}/login/oauth/authorize',
     tokenUrl: 'https://{host}/login/oauth/access_token',
@@ -35,6 +35,8 @@ export const auth = {
         title: 'Host of GitHub Enterprise',
         pattern: HOST,
         default: 'github.com',
+        // Any host fits: the secret of the app would go to whichever a user names.
+        setBy: 'client',
         example: 'github.example.com',
       },
     },

@@ -71,6 +71,11 @@ export interface ConnectionParameter {
   readonly pattern: string
   readonly default?: string
   readonly example?: string
+  /**
+   * Who decides: whoever makes the connection, or whoever registered the app (`OAuthClient.settings`; else the default). It
+   * must be `client` for a host that the pattern does not limit to the provider's: the client secret is sent there.
+   */
+  readonly setBy?: 'connection' | 'client'
 }
 
 /**
