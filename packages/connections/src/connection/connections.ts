@@ -51,7 +51,7 @@ export class Connections {
   readonly #options: ConnectionsOptions
   readonly #clock: Clock
   readonly #rows: ConnectionRows
-  readonly #connectors: ReadonlyMap<string, Connector>
+  readonly #connectors: Map<string, Connector>
   readonly #events: ConnectionEvents
   readonly #tokens: ConnectionTokens
 
@@ -75,6 +75,11 @@ export class Connections {
         if (refreshed) this.#tell('refreshed', row)
       },
     })
+  }
+
+  /** Makes one more connector known; one of the same name is replaced. */
+  register(connector: Connector): void {
+    this.#connectors.set(connector.name, connector)
   }
 
   /** Calls back for everything that this process does to connections; answers the function that ends it. */

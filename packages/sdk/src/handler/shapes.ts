@@ -1,0 +1,36 @@
+/** What answers show, in the spelling of the HTTP API. */
+import type { Connection } from '@plugwork/connections'
+import type { JsonObject } from '@plugwork/core'
+import type { ProviderInfo } from '../providers.ts'
+
+/** A connection as its user sees it: no secret is in it, and no other user's name. */
+export function connectionShape(connection: Connection): JsonObject {
+  const { id, connector, name, method, settings, secrets, metadata, scopes, status, reason } = connection
+  return {
+    id,
+    connector,
+    name,
+    method,
+    settings,
+    secrets: [...secrets],
+    metadata,
+    scopes: scopes === null ? null : [...scopes],
+    status,
+    reason: reason === null ? null : { ...reason },
+    expires_at: time(connection.expiresAt),
+    created_at: time(connection.createdAt),
+    updated_at: time(connection.updatedAt),
+    checked_at: time(connection.checkedAt),
+  }
+}
+
+export function providerShape({ methods, actions, triggers, ...provider }: ProviderInfo): JsonObject {
+  return {
+    ...provider,
+    methods: methods.map(({ fields, ...method }) => ({ ...method, fields: [...fields] })),
+    actions: [...actions],
+    triggers: [...triggers],
+  }
+}
+
+const time = (at: number | null): string | null => (at === null ? null : new Date(at).toISOString())
