@@ -4,7 +4,7 @@
  */
 import { fileURLToPath } from 'node:url'
 import { fork } from 'node:child_process'
-import { openPostgresStore } from '@plugwork/core/node'
+import { openPostgresStore } from '@plugwork/core/postgres'
 import { postgres } from '@plugwork/test-services'
 import pg from 'pg'
 import { median, ms, perSecond, type Row } from './harness.ts'

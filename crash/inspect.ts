@@ -1,13 +1,7 @@
 /** Opens a data folder, or the database of one, after its last process has ended, and collects the evidence. Runs nothing: the runtime is not opened. */
 import { join } from 'node:path'
-import {
-  createEgress,
-  createFileBlobStore,
-  createRuntime,
-  openKeys,
-  openPostgresStore,
-  openSqliteStore,
-} from '@plugwork/core/node'
+import { createEgress, createFileBlobStore, createRuntime, openKeys, openSqliteStore } from '@plugwork/core/node'
+import { openPostgresStore } from '@plugwork/core/postgres'
 import { collectRuns, databaseEpochs, fileEpochs } from './evidence.ts'
 import type { RunEvidence } from './invariants.ts'
 

@@ -48,6 +48,7 @@ export {
   type ActionOutput,
   type Actions,
   type DefinedConnector,
+  type Triggers,
 } from './connector/define-connector.ts'
 export { describeConnector, describeLazily } from './connector/describe-connector.ts'
 export { renderReference } from './connector/reference.ts'
@@ -94,15 +95,7 @@ export { TERMINAL } from './store/store.ts'
 export { StoreOwnedError } from './store/errors.ts'
 export { createMemoryStore, MemoryDisk } from './store/memory/memory-store.ts'
 export { openSqliteStore, type SqliteStoreOptions } from './store/sqlite/sqlite-store.ts'
-export {
-  inspectPostgres,
-  migratePostgres,
-  openPostgresStore,
-  type PostgresStore,
-  type PostgresStoreOptions,
-} from './store/postgres/postgres-store.ts'
-export { parseAddress } from './store/postgres/database.ts'
-export { POSTGRES_SCHEMA_VERSION } from './store/postgres/migrations.ts'
+export { parseAddress } from './store/postgres/address.ts'
 export { readOwner, type Lease, type OwnerStatus } from './store/sqlite/owner.ts'
 export { fromSqlite, migrate } from './store/sqlite/open-database.ts'
 export { SCHEMA_VERSION } from './store/sqlite/migrations.ts'
@@ -122,6 +115,7 @@ export { KeyRing, type KeyPurpose, type RingKey } from './runtime/key-ring.ts'
 export { Redactor } from './runtime/redact.ts'
 export { openSecrets, SECRETS_FILE, type SecretSource } from './project/secrets.ts'
 export { readSettings, SETTINGS_FILE, type ReadSettings, type SettingOrigin } from './project/settings.ts'
+export { findOAuthClient, type FoundOAuthClient, type OAuthClientSettings } from './project/oauth-clients.ts'
 export { SETTINGS, settingNames, type SettingName, type Settings } from './project/setting-table.ts'
 export { ERRORS as CONNECTOR_ERRORS } from './connector/errors.ts'
 export { ERRORS as EGRESS_ERRORS } from './egress/errors.ts'
@@ -146,7 +140,6 @@ export { SqliteCache, type SqliteCacheOptions } from './action/sqlite-cache.ts'
 export type { LimitRule, LimitSpec, LimitStore } from './action/limit-store.ts'
 export { MemoryLimitStore } from './action/memory-limit-store.ts'
 export { createRedisLimitStore, type RedisLimitStoreOptions } from './action/redis-limit-store.ts'
-export { createPostgresLimitStore, type PostgresLimitStoreOptions } from './action/postgres-limit-store.ts'
 export { ERRORS as ACTION_ERRORS } from './action/errors.ts'
 export { Slots } from './slots.ts'
 export { createRuntime } from './runtime/create-runtime.ts'

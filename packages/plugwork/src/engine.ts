@@ -4,10 +4,8 @@ import {
   createEgress,
   createExecutor,
   createFileBlobStore,
-  createPostgresLimitStore,
   createRuntime,
   openKeys,
-  openPostgresStore,
   openSqliteStore,
   systemClock,
   type BlobStore,
@@ -88,6 +86,7 @@ async function openStore(
   identity: { readonly socket: string; readonly version: string },
 ): Promise<{ readonly store: Store; readonly blobs: BlobStore; readonly limits: LimitStore | null }> {
   if (databaseUrl !== null) {
+    const { createPostgresLimitStore, openPostgresStore } = await import('@plugwork/core/postgres')
     const { store, blobs, database } = await openPostgresStore({ url: databaseUrl, version: identity.version })
     // Processes that share the store share what a service allows.
     return { store, blobs, limits: createPostgresLimitStore({ postgres: database }) }

@@ -5,10 +5,8 @@ import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { PlugworkError } from '@plugwork/core/error'
 import {
-  inspectPostgres,
   KEYS_FILE,
   openKeys,
-  POSTGRES_SCHEMA_VERSION,
   readOwner,
   SCHEMA_VERSION,
   SETTINGS,
@@ -219,6 +217,7 @@ function checkStore(context: Context, data: DataFolder): Finding[] {
 
 async function checkDatabase(url: string): Promise<Finding[]> {
   try {
+    const { inspectPostgres, POSTGRES_SCHEMA_VERSION } = await import('@plugwork/core/postgres')
     const { shown, server, version, sessions } = await inspectPostgres(url)
     const processes = sessions.map((one) => `process ${one.pid} on ${one.host} (Plugwork ${one.version})`)
     const who = processes.length === 0 ? 'nobody' : processes.join(', ')

@@ -1,6 +1,6 @@
 /** `plugwork migrate`: brings the store to the version of this build. */
 import { existsSync } from 'node:fs'
-import { migrate as migrateStore, migratePostgres } from '@plugwork/core/node'
+import { migrate as migrateStore } from '@plugwork/core/node'
 import type { Context } from '../context.ts'
 import { dataFolder, inUse, liveOwner } from '../data-folder.ts'
 import { EXIT } from '../exit.ts'
@@ -11,6 +11,7 @@ export async function migrate(context: Context, flags: StoreFlags): Promise<numb
   const folder = folderOf(context, flags)
   const { settings } = folder
   if (settings.databaseUrl !== null) {
+    const { migratePostgres } = await import('@plugwork/core/postgres')
     const outcome = await migratePostgres(settings.databaseUrl)
     return report(context, flags, showStore(context, folder), outcome)
   }
