@@ -164,7 +164,7 @@ export async function createServer(options: ServerOptions): Promise<Server> {
     runtime,
     store,
     blobs,
-    connectors,
+    connectors: () => [...connectors, ...project.connectors],
     catalog: () => project.catalog,
     tokens,
     clock,

@@ -72,6 +72,11 @@ export const PROJECT_CODES = {
     summary: '`secrets.env` can be read by other users, or has a line that is no `NAME=value`.',
     remedy: 'Run `chmod 600 secrets.env`, or correct the line.',
   },
+  PW1309: {
+    severity: 'warning',
+    summary: 'A connector package of the project is left out; its connectors are not known.',
+    remedy: 'Do what the message says, or remove the package from `package.json`.',
+  },
 } as const satisfies Record<string, ProjectCode>
 
 export type ProjectCodeName = keyof typeof PROJECT_CODES

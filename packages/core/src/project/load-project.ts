@@ -3,7 +3,9 @@ import { dirname, join, resolve } from 'node:path'
 import { PlugworkError } from '../error.ts'
 import type { Catalog } from '../flow/catalog.ts'
 import { checkFlow } from '../flow/check.ts'
+import type { Connector } from '../connector/connector.ts'
 import type { Definitions } from '../runtime/runtime.ts'
+import { createConnectorPackages } from './connector-packages.ts'
 import { readEnv } from './env.ts'
 import { createModuleLoader } from './module-loader.ts'
 import type { Project } from './project.ts'
@@ -21,6 +23,11 @@ export interface LoadProjectOptions {
   readonly dataDirectory?: string | null
   /** Load this flow file and, only when it has sub-flows, the others. Absolute, or relative to the folder. */
   readonly only?: string
+  /**
+   * Which connector packages of the project are loaded: those that a flow mentions (`used`, the default), or all (a server,
+   * which is given flows over its API, and goes on with runs of flows that have changed since).
+   */
+  readonly connectorPackages?: 'used' | 'all'
   /** Read the types of plain task functions with the TypeScript compiler (`plugwork check`). Default: false. */
   readonly types?: boolean
   /** Packages that files may import without having installed them, with the URLs that stand in. */
@@ -42,6 +49,8 @@ export async function loadProject(folder: string, options: LoadProjectOptions): 
     directory,
     dataDirectory: options.dataDirectory ?? null,
     connectors: options.connectors,
+    packages: createConnectorPackages({ directory, builtin: options.connectors, loader }),
+    allPackages: options.connectorPackages === 'all',
     loader,
     types: options.types ?? false,
     only: options.only === undefined ? undefined : relativeTo(directory, options.only),
@@ -65,9 +74,12 @@ function openProject(first: Snapshot, options: OpenOptions): Project {
   const secrets = openSecrets(directory, options.environment)
   // Flows whose files are gone still have open runs, which need their folder's tasks and connections.
   const homes = new Map<string, string>()
+  // Likewise connectors whose package is gone, or does not load any more.
+  const connectors = new Map<string, Connector>()
   let current = first
   const keep = (snapshot: Snapshot): void => {
     current = snapshot
+    for (const { connector } of snapshot.packages.connectors) connectors.set(connector.name, connector)
     for (const flow of snapshot.flows.values()) homes.set(flow.name, dirname(join(directory, flow.file)))
   }
   keep(first)
@@ -83,7 +95,16 @@ function openProject(first: Snapshot, options: OpenOptions): Project {
     get catalog() {
       return catalogFor(current, directory)
     },
-    definitions: createDefinitions(() => current, homes, secrets, options),
+    get packages() {
+      return current.packages.packages
+    },
+    get connectors() {
+      return current.packages.connectors.map(({ connector }) => connector)
+    },
+    definitions: {
+      ...createDefinitions(() => current, homes, secrets, options),
+      connector: (type) => connectors.get(type) ?? null,
+    },
     watch(listener) {
       watching ??= watchProject({
         directory,

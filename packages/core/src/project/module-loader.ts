@@ -6,12 +6,17 @@
  * relatively: a change of any of them makes new URLs for all, while code that runs keeps the modules it has. What an
  * older version held in memory stays until the process ends, which is the price of reloading and why it is for development.
  */
-import { registerHooks, type ResolveFnOutput } from 'node:module'
+import { createHash } from 'node:crypto'
+import { createRequire, registerHooks, type ResolveFnOutput } from 'node:module'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
 import { readModuleGraph, type ModuleGraph } from './module-graph.ts'
 
 const QUERY = '?plugwork='
+/** Begins the version of modules of a connector package. */
+const PACKAGE = 'package-'
+/** Connector packages get the core that runs, not one of their own: errors and symbols are the same then. */
+const CORE = /^@plugwork\/core(?:\/|$)/
 
 export interface LoadedModule {
   readonly graph: ModuleGraph
@@ -21,6 +26,8 @@ export interface LoadedModule {
 export interface ModuleLoader extends Disposable {
   /** Imports a file; throws what the import throws. The same content is the same module. */
   load(file: string): Promise<LoadedModule>
+  /** Imports the module of an installed connector package; another `key` (its version) makes it a new module. */
+  loadPackage(file: string, key: string): Promise<LoadedModule['exports']>
 }
 
 export interface ModuleLoaderOptions {
@@ -39,6 +46,9 @@ export function createModuleLoader(options: ModuleLoaderOptions = {}): ModuleLoa
       if (specifier.includes(QUERY)) return asModule(nextResolve(specifier, context))
       const version = versionOf(context.parentURL)
       if (version === null) return nextResolve(specifier, context)
+      if (version.startsWith(PACKAGE) && CORE.test(specifier)) {
+        return { url: pathToFileURL(createRequire(import.meta.url).resolve(specifier)).href, shortCircuit: true }
+      }
       try {
         const resolved = nextResolve(specifier, context)
         const relative = specifier.startsWith('.') && resolved.url.startsWith('file:')
@@ -56,6 +66,11 @@ export function createModuleLoader(options: ModuleLoaderOptions = {}): ModuleLoa
       const graph = readModuleGraph(file)
       const url = pathToFileURL(file).href + QUERY + graph.hash
       return { graph, exports: (await import(/* @vite-ignore */ url)) as LoadedModule['exports'] }
+    },
+    async loadPackage(file, key) {
+      const version = PACKAGE + createHash('sha256').update(key).digest('hex').slice(0, 16)
+      const url = pathToFileURL(file).href + QUERY + version
+      return (await import(/* @vite-ignore */ url)) as LoadedModule['exports']
     },
     [Symbol.dispose]: () => hooks.deregister(),
   }
@@ -90,8 +105,6 @@ export function errorPlace(error: unknown, file: string): { readonly line?: numb
 export function importMessage(error: unknown): string {
   const text =
     error instanceof Error ? `${error.name === 'Error' ? '' : `${error.name}: `}${error.message}` : String(error)
-  const line = text
-    .replaceAll(/\?plugwork=[0-9a-f]+/g, '')
-    .replaceAll(/file:\/\/[^\s'"]+/g, (url) => fileURLToPath(url))
+  const line = text.replaceAll(/\?plugwork=[\w-]+/g, '').replaceAll(/file:\/\/[^\s'"]+/g, (url) => fileURLToPath(url))
   return line.replaceAll(/\s*\n\s*/g, ' ').trim()
 }

@@ -5,6 +5,7 @@ import { compileDraft } from '../flow/compile.ts'
 import { planHash } from '../flow/hash.ts'
 import type { Plan } from '../flow/plan.ts'
 import type { FlowProblem } from '../flow/problem.ts'
+import { explainMissing, type ConnectorPackages, type LoadedPackages } from './connector-packages.ts'
 import { projectProblem } from './errors.ts'
 import { findFiles, findTasksFile } from './find-files.ts'
 import { readFlowFile, type FlowFile } from './flow-file.ts'
@@ -21,6 +22,8 @@ export interface Snapshot {
   readonly tasks: ReadonlyMap<string, TasksFile>
   /** Without tasks: these belong to a folder. */
   readonly catalog: Catalog
+  /** Connector packages of the project, with the connectors that they bring. */
+  readonly packages: LoadedPackages
   /** By absolute folder; null where the tasks could not be loaded. */
   readonly taskCatalogs: ReadonlyMap<string, readonly CatalogTask[] | null>
   /** Every file that was read, absolute. */
@@ -31,6 +34,9 @@ export interface SnapshotOptions {
   readonly directory: string
   readonly dataDirectory: string | null
   readonly connectors: Catalog['connectors']
+  readonly packages: ConnectorPackages
+  /** Load every connector package, also those that no flow mentions. */
+  readonly allPackages: boolean
   readonly loader: ModuleLoader
   /** Read the types of plain task functions too. */
   readonly types: boolean
@@ -72,6 +78,9 @@ interface Draft {
 
 interface ReadFiles {
   readonly drafts: readonly Draft[]
+  readonly packages: LoadedPackages
+  /** Those that are always there and those of packages. */
+  readonly connectors: Catalog['connectors']
   readonly tasks: LoadedTasks
 }
 
@@ -81,9 +90,11 @@ async function readFiles(
   files: readonly string[],
   previous: Snapshot | null,
 ): Promise<ReadFiles> {
-  const { directory, connectors, loader } = options
+  const { directory, loader } = options
   const read: FlowFile[] = []
   for (const file of files) read.push(await readFlowFile(join(directory, file), file, loader))
+  const packages = await options.packages.load(options.allPackages ? null : read.map(textOf))
+  const connectors = [...options.connectors, ...packages.connectors.map(({ catalog }) => catalog)]
   const folders = [...new Set(files.map((file) => dirname(join(directory, file))))]
   const tasks = await loadTasks(options, folders, previous)
   const drafts = read.map((file): Draft => {
@@ -93,7 +104,12 @@ async function readFiles(
     const plan = checked.plan ?? compileDraft(file.document, { connectors }).plan
     return { read: file, checked, plan: plan?.flow === '' ? null : plan }
   })
-  return { drafts, tasks }
+  return { drafts, tasks, packages, connectors }
+}
+
+/** Where names of connectors may stand; a TypeScript flow may have them from another file. */
+function textOf({ source, document }: FlowFile): string {
+  return `${source}\n${JSON.stringify(document?.value)}`
 }
 
 /** What is known around a flow: the tasks beside it belong to its folder alone. */
@@ -109,13 +125,13 @@ function callsOthers({ plan }: Draft): boolean {
 function assemble(
   options: SnapshotOptions,
   check: Check,
-  { drafts, tasks }: ReadFiles,
+  { drafts, tasks, packages, connectors }: ReadFiles,
   previous: Snapshot | null,
 ): Snapshot {
-  const problems: FileProblem[] = [...tasks.problems]
+  const problems: FileProblem[] = [...packages.problems, ...tasks.problems]
   const flows = new Map<string, ProjectFlow>()
   const catalog: Catalog = {
-    connectors: options.connectors,
+    connectors,
     flows: drafts.flatMap(({ plan }) => (plan === null ? [] : [flowSignature(plan)])),
   }
   const twice = repeatedNames(drafts)
@@ -123,7 +139,10 @@ function assemble(
     const { read } = draft
     const again = callsOthers(draft) && read.document !== null
     const found = again ? check(read.document, catalogOf(options, read, tasks, catalog)) : draft.checked
-    const own = [...read.problems, ...(found?.problems ?? []).map((problem) => ({ ...problem, file: read.file }))]
+    const checked = (found?.problems ?? []).map((problem) =>
+      explainMissing({ ...problem, file: read.file }, packages.packages),
+    )
+    const own = [...read.problems, ...checked]
     problems.push(...own)
     const twins = draft.plan === null ? undefined : twice.get(draft.plan.flow)
     if (twins !== undefined) problems.push(twinProblem(read.file, draft.plan!.flow, twins))
@@ -133,10 +152,10 @@ function assemble(
       if (last && !flows.has(last.name) && !twice.has(last.name)) flows.set(last.name, { ...last, problems: own })
     }
   }
-  const files = new Set(drafts.flatMap(({ read }) => read.files))
+  const files = new Set([...packages.files, ...drafts.flatMap(({ read }) => read.files)])
   for (const file of tasks.loaded.values()) for (const path of file.files) files.add(path)
   for (const path of tasks.broken) files.add(path)
-  return { flows, problems, tasks: tasks.loaded, catalog, taskCatalogs: tasks.catalogs, files }
+  return { flows, problems, tasks: tasks.loaded, catalog, packages, taskCatalogs: tasks.catalogs, files }
 }
 
 function servedFlow(read: FlowFile, plan: Plan, problems: readonly FileProblem[]): ProjectFlow {

@@ -136,7 +136,7 @@ export class Connections {
   }
 
   connector(name: string): Connector | null {
-    return this.#connectors.get(name) ?? null
+    return this.#connectors.get(name) ?? this.#options.definitions.connector?.(name) ?? null
   }
 
   /** Opens the connection where that is needed and takes a handle. Throws `connection_…` and `connector_unknown`. */
@@ -150,8 +150,8 @@ export class Connections {
    * Throws `connector_unknown`, `connection_config_invalid` and what its secrets fail with.
    */
   prepare(request: ConnectionRequest): PreparedConnection | Promise<PreparedConnection> {
-    const connector = this.#connectors.get(request.type)
-    if (connector === undefined) {
+    const connector = this.connector(request.type)
+    if (connector === null) {
       throw new PlugworkError(
         'connector_unknown',
         `The connection "${request.name}" of flow ${request.flow} has type "${request.type}", and there is no such ` +

@@ -30,7 +30,7 @@ export interface Definitions {
   /** Value of `env.NAME`; null when it is not set or not allowed. */
   env(tenant: string, flow: string, name: string): string | null
   /** A connector beside `RuntimeOptions.connectors`: those that come and go with the project's packages. */
-  connector?(tenant: string, flow: string, type: string): Connector | null
+  connector?(type: string): Connector | null
 }
 
 export interface TaskDefinition {

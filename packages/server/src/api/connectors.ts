@@ -35,7 +35,7 @@ const connectorDetailSchema = connectorSchema
   })
   .meta({ id: 'ConnectorDetail' })
 
-export function connectorRoutes({ connectors, catalog }: Pick<Services, 'connectors' | 'catalog'>): readonly Route[] {
+export function connectorRoutes(services: Pick<Services, 'connectors' | 'catalog'>): readonly Route[] {
   return [
     defineRoute({
       method: 'GET',
@@ -48,7 +48,7 @@ export function connectorRoutes({ connectors, catalog }: Pick<Services, 'connect
       },
       handler: () =>
         json(200, {
-          connectors: connectors.map(({ name, title, description, version, actions }) => ({
+          connectors: services.connectors().map(({ name, title, description, version, actions }) => ({
             name,
             title,
             description,
@@ -67,8 +67,8 @@ export function connectorRoutes({ connectors, catalog }: Pick<Services, 'connect
       answers: { 200: { description: 'The connector.', schema: connectorDetailSchema } },
       problems: ['not_found'],
       handler({ params }) {
-        const connector = connectors.find((candidate) => candidate.name === params.name)
-        const described = catalog().connectors.find((candidate) => candidate.name === params.name)
+        const connector = services.connectors().find((candidate) => candidate.name === params.name)
+        const described = services.catalog().connectors.find((candidate) => candidate.name === params.name)
         if (connector === undefined || described === undefined) {
           throw new ServerError('not_found', `There is no connector ${params.name}. GET /api/v1/connectors lists them.`)
         }

@@ -12,7 +12,7 @@ export interface Services {
   readonly runtime: Runtime
   readonly store: Store
   readonly blobs: BlobStore
-  readonly connectors: readonly Connector[]
+  readonly connectors: () => readonly Connector[]
   readonly catalog: () => Catalog
   readonly tokens: Tokens
   readonly clock: Clock

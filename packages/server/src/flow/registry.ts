@@ -148,6 +148,10 @@ export async function openFlowRegistry(options: FlowRegistryOptions): Promise<Fl
       if (!isUploaded(tenant, flow)) return owner(flow).env(tenant, flow, name)
       return readEnv(options.envRules, name, 'api')
     },
+    connector: (type) => {
+      const bringing = projects.find((candidate) => candidate.definitions.connector?.(type))
+      return bringing?.definitions.connector?.(type) ?? null
+    },
   }
 
   const refuseFile = (tenant: string, name: string) => {
