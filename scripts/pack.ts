@@ -16,13 +16,14 @@ interface Manifest {
   [field: string]: unknown
 }
 
-/** `./src/node.ts` -> `./dist/node.js`, with its declarations. */
+/** `./src/node.ts` -> `./dist/node.js`, with its declarations. What lies in a `testing` folder is for this repository only. */
 function publishedExports(exports: Record<string, string>): Record<string, unknown> {
   return Object.fromEntries(
-    Object.entries(exports).map(([entry, file]) => {
-      if (!file.endsWith('.ts')) return [entry, file]
+    Object.entries(exports).flatMap(([entry, file]): [string, unknown][] => {
+      if (/\/src\/[^/]+\/testing\//.test(file)) return []
+      if (!file.endsWith('.ts')) return [[entry, file]]
       const base = file.replace(/^\.\/src\//, './dist/').replace(/\.ts$/, '')
-      return [entry, { types: `${base}.d.ts`, default: `${base}.js` }]
+      return [[entry, { types: `${base}.d.ts`, default: `${base}.js` }]]
     }),
   )
 }

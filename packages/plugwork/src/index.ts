@@ -1,4 +1,6 @@
-/** `plugwork`: what the files of a project import. */
+/**
+ * `plugwork`: what the files of a project import, and the SDK for applications. Nothing heavy is loaded before it is used.
+ */
 export { defineFlow, defineFlowTest, defineTask, PlugworkError } from '@plugwork/core/authoring'
 export type {
   CaseResult,
@@ -13,3 +15,18 @@ export type {
   TaskContext,
   TaskOptions,
 } from '@plugwork/core/authoring'
+export { connectorFactory, createPlugwork } from '@plugwork/sdk'
+export type {
+  ActionCall,
+  AuthorizeRequest,
+  CallOptions,
+  Connectable,
+  Connected,
+  ConnectorFactory,
+  ConnectorOptions,
+  Plugwork,
+  PlugworkOptions,
+  ProviderInfo,
+  RegisteredConnector,
+  Session,
+} from '@plugwork/sdk'

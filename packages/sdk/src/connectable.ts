@@ -10,6 +10,8 @@ export interface ConnectorOptions {
   /** Id and secret of the application that is registered with the service, for signing in with OAuth 2. */
   readonly clientId?: string
   readonly clientSecret?: string
+  /** What the registration decides of where the service is: `{ host: 'github.example.com' }` of GitHub Enterprise. */
+  readonly settings?: { readonly [name: string]: string }
   /** Scopes that are asked for where `getAuthUrl` names none. Default: the connector's. */
   readonly scopes?: readonly string[]
   /** Checks the webhooks of the service; several while one replaces another. */
@@ -65,13 +67,13 @@ export function clientMethod(
 /** Throws `sdk_option_invalid` for what the connector has no use for, and for half of a client. */
 export function checkOptions(
   connector: Pick<Connector, 'name' | 'auth' | 'webhooks'>,
-  { clientId, clientSecret, scopes, webhookSecret }: ConnectorOptions,
+  { clientId, clientSecret, settings, scopes, webhookSecret }: ConnectorOptions,
 ): void {
   const refuse = (message: string): never => {
     throw sdkError('sdk_option_invalid', message, { data: { connector: connector.name } })
   }
   const named = (option: string): string => `The ${option} of the connector ${connector.name}`
-  const given = { clientId, clientSecret, scopes }
+  const given = { clientId, clientSecret, settings, scopes }
   for (const [option, value] of Object.entries(given)) {
     if (value !== undefined && clientMethod(connector) === null) {
       refuse(`${named(option)} has no use: nobody signs in to it with OAuth 2. Leave it out.`)
@@ -84,6 +86,14 @@ export function checkOptions(
   }
   if (clientSecret !== undefined && clientId === undefined) {
     refuse(`The connector ${connector.name} has a clientSecret and no clientId. Give both.`)
+  }
+  const decided = Object.entries(clientMethod(connector)?.auth.connectionParameters ?? {}).flatMap(
+    ([name, parameter]) => (parameter.setBy === 'client' ? [name] : []),
+  )
+  for (const name of Object.keys(settings ?? {})) {
+    if (decided.includes(name)) continue
+    const known = decided.length === 0 ? 'none' : decided.join(', ')
+    refuse(`${named(`setting "${name}"`)} is not decided by the registration (${known}); it belongs to a connection.`)
   }
   const secrets = webhookSecret === undefined ? [] : [webhookSecret].flat()
   if (secrets.length > 0 && connector.webhooks === undefined) {

@@ -19,6 +19,9 @@ export interface PlugworkApi<Given extends readonly Connectable[]> {
   readonly actions: ActionsApi<Given>
   /** Serves OAuth callbacks, connections, actions and webhooks: a fetch handler, to be mounted at `basePath`. */
   readonly handler: (request: Request) => Promise<Response>
+  /** Where `handler` is mounted, for adapters: the path below which its routes lie, and the public address. */
+  readonly basePath: string
+  readonly baseUrl: string
   /** Opens database and keys now, so that a wrong key or address is known at the start. Happens at the first use otherwise. */
   open(): Promise<void>
   /** Ends what is under way, closes clients and database. */
@@ -83,6 +86,8 @@ export function createPlugwork<const Given extends readonly Connectable[]>(
       const { handle } = await import('./handler/handle.ts')
       return handle({ settings, providers, open, calling }, request)
     },
+    basePath: settings.basePath === '' ? '/' : settings.basePath,
+    baseUrl: settings.baseUrl,
     async open() {
       await open()
     },

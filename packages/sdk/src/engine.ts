@@ -26,28 +26,10 @@ import {
 } from '@plugwork/core/node'
 import { ClientPool, keyOf } from './client-pool.ts'
 import { openDatabase, type OpenedDatabase } from './open-database.ts'
+import { isFromHttp } from './actor.ts'
 import { sdkError } from './errors.ts'
 import type { Settings } from './options.ts'
 import type { Providers } from './providers.ts'
-
-/** Actors that came through the handler, from somebody's browser. */
-const fromHttp = new WeakSet<Actor>()
-
-export function actorOf(
-  on: { readonly userId: string | null; readonly tenantId?: string },
-  via: 'code' | 'http',
-): Actor {
-  const { userId, tenantId = 'default' } = on
-  if (userId === undefined || userId === '' || tenantId === '') {
-    throw sdkError(
-      'sdk_user_missing',
-      'The call does not say for whom it is: give `userId`, or null for what belongs to the tenant itself.',
-    )
-  }
-  const actor: Actor = { tenant: tenantId, user: userId }
-  if (via === 'http') fromHttp.add(actor)
-  return actor
-}
 
 export interface Engine {
   readonly database: OpenedDatabase
@@ -87,7 +69,7 @@ export async function openEngine(settings: Settings, providers: Providers): Prom
       directory,
       tokens: oauth,
       client: ({ connector }) => client(connector),
-      authorize: (request) => authorize?.({ ...request, via: fromHttp.has(request.actor) ? 'http' : 'code' }),
+      authorize: (request) => authorize?.({ ...request, via: isFromHttp(request.actor) ? 'http' : 'code' }),
       log,
     })
     const executor = createExecutor({ clock: systemClock, log })

@@ -58,7 +58,7 @@ export interface PlugworkOptions<Given extends readonly Connectable[]> {
 
 /** The options, checked, with what is derived from them. */
 export interface Settings extends Omit<PlugworkOptions<readonly Connectable[]>, 'connectors' | 'basePath' | 'log'> {
-  /** Without a slash at its end; empty for the root. */
+  /** Path below which requests come, without a slash at its end; empty for the root. */
   readonly basePath: string
   readonly origin: string
   readonly redirectUri: string
@@ -96,7 +96,7 @@ export function checkOptions(options: PlugworkOptions<readonly Connectable[]>): 
   const root = base.href.replace(/\/$/, '')
   return {
     ...options,
-    basePath: `${base.pathname.replace(/\/$/, '')}${path}`,
+    basePath: path,
     origin: base.origin,
     redirectUri: `${root}${path}/oauth/callback`,
     log: options.log ?? toConsole,

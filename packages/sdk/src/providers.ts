@@ -42,6 +42,8 @@ const RESERVED: ReadonlySet<string> = new Set([
   'workflows',
   'webhooks',
   'handler',
+  'basePath',
+  'baseUrl',
   'open',
   'close',
   'then',
@@ -103,9 +105,13 @@ export class Providers {
   }
 
   client(name: string): OAuthClient | null {
-    const { clientId, clientSecret } = this.find(name).options
+    const { clientId, clientSecret, settings } = this.find(name).options
     if (clientId === undefined) return null
-    return clientSecret === undefined ? { clientId } : { clientId, clientSecret }
+    return {
+      clientId,
+      ...(clientSecret === undefined ? {} : { clientSecret }),
+      ...(settings === undefined ? {} : { settings }),
+    }
   }
 
   #add(given: Connectable): Connector {

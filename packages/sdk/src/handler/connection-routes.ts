@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { actorOf } from '../engine.ts'
+import { actorOf } from '../actor.ts'
 import { sdkError } from '../errors.ts'
 import type { Session } from '../options.ts'
 import type { OnBehalf } from '../plugwork-types.ts'

@@ -30,7 +30,7 @@ export const oauthRoutes: readonly Route[] = [
     site: 'any',
     async run(context) {
       try {
-        const { connection, returnTo } = await context.connections.handleCallback(context.url, context.session)
+        const { connection, returnTo } = await context.connections.handleCallback(callbackOf(context), context.session)
         if (returnTo !== null) return redirect(withParameter(returnTo, 'connection', connection.id))
         return page('Connected', `${connection.connector} is connected. You can close this window.`)
       } catch (error) {
@@ -42,6 +42,11 @@ export const oauthRoutes: readonly Route[] = [
     },
   },
 ]
+
+/** As the service was told it, whatever a proxy made of the address on the way: the route is the callback's alone. */
+function callbackOf({ settings, url }: RouteContext): string {
+  return `${settings.redirectUri}${url.search}`
+}
 
 function redirect(location: string): Response {
   return new Response(null, { status: 302, headers: { location } })
