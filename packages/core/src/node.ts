@@ -107,6 +107,11 @@ export {
   versionFits,
   type InstalledPackage,
 } from './project/installed-package.ts'
+export {
+  loadConnectorPackages,
+  type LoadedPackages,
+  type ProjectPackage,
+} from './project/connector-packages.ts'
 export type { FileProblem, Project, ProjectFlow } from './project/project.ts'
 export { readEnv, type EnvRules } from './project/env.ts'
 export { loadProject, type LoadProjectOptions } from './project/load-project.ts'

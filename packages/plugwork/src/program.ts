@@ -418,11 +418,11 @@ function addConnections(program: Command, add: Add): void {
       configure: (command) =>
         jsonOption(
           command
-            .option('--check', 'exit with 1 when one is missing')
+            .option('--check', 'exit with 1 when one is missing, or of a version that was not tested')
             .option('--install', 'install what is missing into the project'),
         ),
     },
-    async () => (await load()).deps,
+    async () => (await import('./commands/connection-deps.ts')).deps,
   )
   add(
     connection,

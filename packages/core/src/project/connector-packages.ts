@@ -14,7 +14,7 @@ import type { CatalogConnector } from '../flow/catalog.ts'
 import { findConnectorPackages, readProjectManifest, type ConnectorPackage } from './connector-package.ts'
 import type { ProjectManifest } from './connector-package.ts'
 import { projectProblem } from './errors.ts'
-import { importMessage, type ModuleLoader } from './module-loader.ts'
+import { createModuleLoader, importMessage, type ModuleLoader, type ModuleLoaderOptions } from './module-loader.ts'
 import type { FileProblem } from './project.ts'
 
 /** A connector package of the project, as commands show it. */
@@ -98,6 +98,15 @@ export function createConnectorPackages(options: ConnectorPackagesOptions): Conn
       return { packages, connectors, problems, files: [manifest.file] }
     },
   }
+}
+
+/** Loads every connector package of a project, without its flows. Dispose of it when its connectors are no longer used. */
+export async function loadConnectorPackages(
+  options: Omit<ConnectorPackagesOptions, 'loader'> & ModuleLoaderOptions,
+): Promise<LoadedPackages & Disposable> {
+  const loader = createModuleLoader(options)
+  const loaded = await createConnectorPackages({ ...options, loader }).load(null)
+  return { ...loaded, [Symbol.dispose]: () => loader[Symbol.dispose]() }
 }
 
 /**

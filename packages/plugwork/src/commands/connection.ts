@@ -1,69 +1,92 @@
 /** `plugwork connection …`: what connectors there are, and how to use them. */
-import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { join, resolve } from 'node:path'
 import { closest } from '@plugwork/core'
-import { describeConnector, type Connector, type PackageNeed } from '@plugwork/core/node'
-import { installedConnectors } from '../connectors.ts'
+import { describeConnector } from '@plugwork/core/node'
+import { connectorsOf, type KnownConnector, type KnownConnectors } from '../connectors.ts'
 import type { Context } from '../context.ts'
 import { EXIT, UsageError } from '../exit.ts'
+import { lookForPackages, type NeededPackage } from '../package-need.ts'
+import { findProjectFolder } from '../project-folder.ts'
 import { showPath } from '../render/path.ts'
-import { table } from '../render/text.ts'
+import { count, table } from '../render/text.ts'
 
 interface JsonFlag {
   readonly json?: boolean
 }
 
-async function connectorNamed(name: string): Promise<Connector> {
-  const connectors = await installedConnectors()
-  const found = connectors.find((connector) => connector.name === name)
+/** The connector of this name among those that the project of the working directory can use. */
+export function connectorNamed({ connectors, leftOut }: KnownConnectors, name: string): KnownConnector {
+  const found = connectors.find(({ connector }) => connector.name === name)
   if (found) return found
-  const names = connectors.map((connector) => connector.name)
+  const names = connectors.map(({ connector }) => connector.name)
   const meant = closest(name, names)
+  const faults = leftOut.map(
+    (one) => ` The connector package ${one.name}@${one.version} is left out. ${one.fault ?? ''}`,
+  )
   throw new UsageError(
-    `There is no connector ${name}.${meant === undefined ? '' : ` Did you mean ${meant}?`}`,
+    `There is no connector ${name}.${meant === undefined ? '' : ` Did you mean ${meant}?`}${faults.join('')}`,
     `Connectors: ${names.join(', ')}.`,
   )
 }
 
 export async function list(context: Context, options: JsonFlag): Promise<number> {
-  const connectors = await installedConnectors()
+  const directory = findProjectFolder(context.workingDirectory)
+  using known = await connectorsOf(directory)
+  const shown = await Promise.all(
+    known.connectors.map(async ({ connector, from }) => {
+      const { name, title, description, version, actions } = connector
+      const packages = await lookForPackages(directory, connector.packages ?? [])
+      return { name, title, description, version, from: origin(from), actions: Object.keys(actions), packages }
+    }),
+  )
   if (options.json) {
-    context.json({
-      connectors: connectors.map(({ name, title, description, version, actions }) => ({
-        name,
-        title,
-        description,
-        version,
-        actions: Object.keys(actions),
-      })),
-    })
+    const leftOut = known.leftOut.map(({ name, version, fault }) => ({ name, version, reason: fault }))
+    context.json({ connectors: shown, left_out: leftOut })
     return EXIT.done
   }
-  const { bold, dim } = context.style
-  const rows = connectors.map(({ name, description, actions }) => {
-    const number = Object.keys(actions).length
-    return [bold(name), description, dim(`${number} action${number === 1 ? '' : 's'}`)]
-  })
+  const { bold, dim, warn } = context.style
+  const rows = shown.map(({ name, description, from, actions, packages }) => [
+    bold(name),
+    from === null ? description : `${description} ${dim(`from ${from.package}@${from.version}`)}`,
+    dim(count(actions.length, 'action')),
+    packages.map((need) => packageState(context, need)).join(', '),
+  ])
   context.print(table(rows, context.wrapAt))
+  for (const { name, version, fault } of known.leftOut) {
+    context.note(`${warn('!')} The connector package ${name}@${version} is left out. ${fault ?? ''}`)
+  }
   return EXIT.done
 }
 
+function origin(from: KnownConnector['from']): { readonly package: string; readonly version: string } | null {
+  return from === null ? null : { package: from.name, version: from.version }
+}
+
+function packageState(context: Context, { name, range, status, installed }: NeededPackage): string {
+  const { dim, warn } = context.style
+  if (status === 'ok') return dim(`${name} ${installed ?? ''}`)
+  return status === 'missing' ? warn(`${name} missing`) : warn(`${name} ${installed ?? ''}, not ${range}`)
+}
+
 export async function info(context: Context, name: string, options: JsonFlag): Promise<number> {
-  const connector = await connectorNamed(name)
+  const directory = findProjectFolder(context.workingDirectory)
+  using known = await connectorsOf(directory)
+  const { connector, from } = connectorNamed(known, name)
   const described = describeConnector(connector)
+  const packages = await lookForPackages(directory, connector.packages ?? [])
   if (options.json) {
-    context.json({
-      ...described,
-      title: connector.title,
-      version: connector.version,
-      packages: connector.packages ?? [],
-    })
+    context.json({ ...described, title: connector.title, version: connector.version, from: origin(from), packages })
     return EXIT.done
   }
   const { bold, dim, accent } = context.style
-  context.print(`${bold(connector.title)} ${dim(`${connector.name} ${connector.version}`)}\n${connector.description}\n`)
+  const brings = from === null ? '' : `, from ${from.name}@${from.version}`
+  context.print(
+    `${bold(connector.title)} ${dim(`${connector.name} ${connector.version}${brings}`)}\n${connector.description}\n`,
+  )
+  if (packages.length > 0) {
+    context.print(`${bold('Packages')}  ${packages.map((need) => packageState(context, need)).join(', ')}\n`)
+  }
   context.print(bold('Config'))
   context.print(table(propertyRows(context, described.config), context.wrapAt))
   for (const action of described.actions) {
@@ -115,69 +138,9 @@ function typeName(schema: { readonly [key: string]: unknown }): string {
   return 'any'
 }
 
-export interface DepsOptions extends JsonFlag {
-  readonly check?: boolean
-  readonly install?: boolean
-}
-
-export async function deps(context: Context, name: string, options: DepsOptions): Promise<number> {
-  const connector = await connectorNamed(name)
-  const needs = connector.packages ?? []
-  const missing = needs.filter((need) => !isInstalled(context, need))
-  if (options.install && missing.length > 0) return installPackages(context, missing)
-  if (options.json) {
-    const installed = (need: PackageNeed): boolean => !missing.includes(need)
-    context.json({ packages: needs.map((need) => ({ ...need, installed: installed(need) })) })
-  } else if (needs.length === 0) {
-    context.print(`${connector.name} needs no packages.`)
-  } else {
-    const { good, bad } = context.style
-    context.print(
-      table(
-        needs.map((need) => [
-          missing.includes(need) ? bad('missing') : good('installed'),
-          `${need.name}@${need.range}`,
-        ]),
-      ),
-    )
-    if (missing.length > 0) context.note(`Install with: plugwork connection deps ${connector.name} --install`)
-  }
-  return options.check && missing.length > 0 ? EXIT.failed : EXIT.done
-}
-
-function isInstalled(context: Context, need: PackageNeed): boolean {
-  for (const from of [join(context.workingDirectory, 'package.json'), import.meta.filename]) {
-    try {
-      createRequire(from).resolve(need.name)
-      return true
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException
-      // A package without a CommonJS entry is there all the same.
-      if (code === 'ERR_PACKAGE_PATH_NOT_EXPORTED') return true
-      if (code !== 'MODULE_NOT_FOUND') throw error
-    }
-  }
-  return false
-}
-
-/** The project's own npm does it; its output goes to stderr. */
-async function installPackages(context: Context, needs: readonly PackageNeed[]): Promise<number> {
-  const names = needs.map((need) => `${need.name}@${need.range}`)
-  context.note(context.noteStyle.dim(`npm install ${names.join(' ')}`))
-  const child = spawn('npm', ['install', '--no-audit', '--no-fund', ...names], {
-    cwd: context.workingDirectory,
-    stdio: ['ignore', 2, 2],
-    shell: process.platform === 'win32',
-  })
-  const code = await new Promise<number>((done, fail) => {
-    child.once('error', fail)
-    child.once('exit', (status) => done(status ?? 1))
-  })
-  return code === 0 ? EXIT.done : EXIT.failed
-}
-
 export async function scaffold(context: Context, name: string, options: { readonly name?: string }): Promise<number> {
-  const connector = await connectorNamed(name)
+  using known = await connectorsOf(findProjectFolder(context.workingDirectory))
+  const { connector } = connectorNamed(known, name)
   context.print(connector.scaffold({ name: options.name ?? connector.name }).trimEnd())
   return EXIT.done
 }
@@ -188,7 +151,8 @@ export interface ExampleOptions {
 }
 
 export async function example(context: Context, name: string, options: ExampleOptions): Promise<number> {
-  const connector = await connectorNamed(name)
+  using known = await connectorsOf(findProjectFolder(context.workingDirectory))
+  const { connector } = connectorNamed(known, name)
   const { fileName, source } = connector.example({ name: options.name ?? connector.name })
   if (options.output === undefined) {
     context.print(source.trimEnd())

@@ -14,10 +14,11 @@ import {
   type Connector,
 } from '@plugwork/core/node'
 import { readBuild } from '../build.ts'
-import { installedConnectors } from '../connectors.ts'
+import { connectorsOf } from '../connectors.ts'
 import type { Context } from '../context.ts'
 import { dataFolder, type DataFolder } from '../data-folder.ts'
 import { EXIT } from '../exit.ts'
+import { lookForPackages } from '../package-need.ts'
 import { findProjectFolder, namedFolder, openFolder, type ProjectFolder } from '../project-folder.ts'
 import { showPath } from '../render/path.ts'
 import { bytes, count, duration, table } from '../render/text.ts'
@@ -58,7 +59,7 @@ async function checkFolder(context: Context, folder: ProjectFolder): Promise<Fin
   const data = dataFolder(folder.settings.dataDir)
   return [
     await checkProject(context, folder),
-    ...(await checkConnectors()),
+    ...(await checkConnectors(folder)),
     checkWritable(context, data),
     checkDisk(data),
     ...(folder.settings.databaseUrl === null
@@ -121,32 +122,35 @@ async function checkProject(context: Context, folder: ProjectFolder): Promise<Fi
   }
 }
 
-async function checkConnectors(): Promise<Finding[]> {
-  const connectors = await installedConnectors()
+async function checkConnectors({ directory }: ProjectFolder): Promise<Finding[]> {
+  using known = await connectorsOf(directory)
+  const connectors = known.connectors.map(({ connector }) => connector)
   const needing = connectors.filter((connector) => (connector.packages ?? []).length > 0)
-  const names = connectors.map((connector) => connector.name).join(', ')
+  const names = known.connectors.map(({ connector, from }) =>
+    from === null ? connector.name : `${connector.name} (${from.name}@${from.version})`,
+  )
   return [
-    { check: 'connectors', status: 'ok', message: names },
-    ...(await Promise.all(needing.map(checkPackages))).flat(),
+    { check: 'connectors', status: 'ok', message: names.join(', ') },
+    ...known.leftOut.map(({ name, version, fault }): Finding => ({
+      check: 'connectors',
+      status: 'warning',
+      message: `the connector package ${name}@${version} is left out. ${fault ?? ''}`,
+      remedy: `Mend or update it, or: npm uninstall ${name}`,
+    })),
+    ...(await Promise.all(needing.map((connector) => checkPackages(directory, connector)))).flat(),
   ]
 }
 
-async function checkPackages(connector: Connector): Promise<Finding[]> {
-  const findings: Finding[] = []
-  for (const need of connector.packages ?? []) {
-    const installed = await import(need.name).then(
-      () => true,
-      () => false,
-    )
-    if (installed) continue
-    findings.push({
+async function checkPackages(directory: string, connector: Connector): Promise<Finding[]> {
+  const needs = await lookForPackages(directory, connector.packages ?? [])
+  return needs
+    .filter(({ status }) => status !== 'ok')
+    .map(({ name, range, installed }) => ({
       check: 'connectors',
       status: 'warning',
-      message: `${connector.name} needs ${need.name}@${need.range}, which is not installed`,
+      message: `${connector.name} needs ${name}@${range}, ${installed === null ? 'which is not installed' : `and ${installed} is installed`}`,
       remedy: `plugwork connection deps ${connector.name} --install`,
-    })
-  }
-  return findings
+    }))
 }
 
 /** The folder itself, or the nearest one that exists: it is made on a first start. */

@@ -48,6 +48,7 @@ export async function loadProjectOf(context: Context, folder: ProjectFolder, onl
     envAllow: folder.settings.envAllow,
     dataDirectory: folder.settings.dataDir,
     provided,
+    connectorPackages: only === undefined ? 'all' : 'used',
     ...(only === undefined ? {} : { only }),
   })
 }

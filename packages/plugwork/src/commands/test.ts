@@ -121,7 +121,7 @@ async function runSuites(context: Context, suites: readonly Suite[], options: Te
       const shown = (file: string): string => showPath(context, join(folder.directory, file))
       const run = await runTests({
         project,
-        connectors: await installedConnectors(),
+        connectors: [...(await installedConnectors()), ...project.connectors],
         files: names,
         ...(options.filter === undefined ? {} : { filter: options.filter }),
         ...(options.record ? { record: true } : {}),
