@@ -65,6 +65,22 @@ export {
 } from './store/postgres-connection-store.ts'
 export { openSqliteConnectionStore, type SqliteConnectionStoreOptions } from './store/sqlite-connection-store.ts'
 export { createStoredAuthStates, type StoredAuthStatesOptions } from './store/stored-auth-states.ts'
+export { DELIVERY_TIMING, type DeliveryTiming } from './webhook/deliveries.ts'
+export type { CreateEndpoint, WebhookEndpoint, WebhookEndpoints } from './webhook/endpoints.ts'
+export { ERRORS as WEBHOOK_ERRORS, type WebhookErrorCode } from './webhook/errors.ts'
+export type { EventHandler, HandlerContext, HandlerOptions } from './webhook/handlers.ts'
+export type { WebhookRequest } from './webhook/read-request.ts'
+export type { DeliveryState, EventConnection, EventState, ReceivedEvent } from './webhook/service-event.ts'
+export type { ServiceReply } from './webhook/service-reply.ts'
+export {
+  ServiceWebhooks,
+  type ApplicationWebhook,
+  type ListEvents,
+  type ReceiveWebhook,
+  type ServiceWebhooksOptions,
+  type TriggerPayload,
+} from './webhook/service-webhooks.ts'
+export type { ConnectorMetrics, RejectReason, WebhookMetrics } from './webhook/webhook-metrics.ts'
 export { ERRORS as VAULT_ERRORS, type VaultErrorCode } from './vault/errors.ts'
 export { Secret } from './vault/secret.ts'
 export { Vault, type RewrapOptions, type SecretPlace, type VaultOptions, type VaultStatus } from './vault/vault.ts'

@@ -6,6 +6,7 @@ import { postgres, type TemporaryDatabase } from '@plugwork/test-services'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { describeConnectionStore } from './connection-store-contract.ts'
 import { createMemoryConnectionStore } from './memory-connection-store.ts'
+import { POSTGRES_MIGRATIONS } from './migrations.ts'
 import { openPostgresConnectionStore } from './postgres-connection-store.ts'
 import { openSqliteConnectionStore } from './sqlite-connection-store.ts'
 
@@ -97,7 +98,7 @@ describe('postgres', () => {
     const pool = new pg.Pool({ connectionString: database.url })
     await pool.query('UPDATE at_once.schema_version SET version = 99')
     await expect(openPostgresConnectionStore(options)).rejects.toMatchObject({ code: 'connection_store_newer' })
-    await pool.query('UPDATE at_once.schema_version SET version = 1')
+    await pool.query(`UPDATE at_once.schema_version SET version = ${POSTGRES_MIGRATIONS.length}`)
     const store = await openPostgresConnectionStore({ pool, schema: 'at_once' })
     expect(await store.list('connections', { limit: 1 })).toEqual([])
     await store.close()

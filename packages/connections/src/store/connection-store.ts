@@ -1,14 +1,22 @@
 /**
- * The adapter contract: where connections, their data keys, OAuth states and the SDK's workflows are kept. Plain rows and a
- * compare-and-set, so that an application's own database can be one: four tables of the same nine columns, six methods.
+ * The adapter contract: where connections, their data keys, OAuth states and the SDK's workflows are kept, and the
+ * webhooks of services. Plain rows and a compare-and-set, so that an application's own database can be one: six tables of
+ * the same nine columns, six methods.
  * `describeConnectionStore` of `@plugwork/connections/testing` says whether an implementation keeps the promises below.
  *
  * Secrets arrive here encrypted; an adapter sees nothing that it would have to protect beyond its own access rules.
  */
 import type { JsonObject } from '@plugwork/core'
 
-/** `auth_states` are sign-ins under way; `workflows` belong to the SDK. */
-export const CONNECTION_TABLES = ['connections', 'data_keys', 'auth_states', 'workflows'] as const
+/** `auth_states` are sign-ins under way; `workflows` belong to the SDK; `events` are those of services' webhooks. */
+export const CONNECTION_TABLES = [
+  'connections',
+  'data_keys',
+  'auth_states',
+  'workflows',
+  'webhook_endpoints',
+  'events',
+] as const
 export type ConnectionTable = (typeof CONNECTION_TABLES)[number]
 
 /** A row as it is written. Texts compare by their bytes. */

@@ -1,4 +1,4 @@
-/** The SQL that both databases share: four tables of one shape. */
+/** The SQL that both databases share: tables of one shape. */
 import type { ConnectionTable, NewRow, RowQuery, StoredRow } from './connection-store.ts'
 
 const COLUMNS = ['tenant', 'owner', 'kind', 'name', 'slot', 'due', 'data'] as const

@@ -337,7 +337,7 @@ test('Svix sends the same under its older names', () => {
   const headers = Object.fromEntries(
     Object.entries(standard.headers).map(([name, value]) => [name.replace('webhook-', 'svix-'), value]),
   )
-  expect(judge({ ...standard, headers })).toEqual({ kind: 'valid', delivery: 'msg_p5jXN8AQM9LWM0D4loKWxJek' })
+  expect(judge({ ...standard, headers })).toMatchObject({ kind: 'valid', delivery: 'msg_p5jXN8AQM9LWM0D4loKWxJek' })
 })
 
 test('Twilio puts the hash of a JSON body into the address', () => {
@@ -350,14 +350,17 @@ test('Twilio puts the hash of a JSON body into the address', () => {
 
 test('deliveries have names, and tests of an address their answer', () => {
   expect(judge(github)).toEqual({ kind: 'valid', delivery: 'd-1' })
-  expect(judge(stripe)).toEqual({ kind: 'valid', delivery: 'evt_test_webhook' })
+  expect(judge(stripe)).toMatchObject({ kind: 'valid', delivery: 'evt_test_webhook' })
   expect(judge(made[1]!)).toEqual({ kind: 'valid', delivery: '9' })
   const body = '{"type":"url_verification","challenge":"c1"}'
   const headers = {
     ...slack.headers,
     'x-slack-signature': `v0=${hmac('sha256', 'k', `v0:1531420618:${body}`, 'hex')}`,
   }
-  expect(judge({ ...slack, secrets: ['k'], headers, body })).toEqual({ kind: 'valid', handshake: { challenge: 'c1' } })
+  expect(judge({ ...slack, secrets: ['k'], headers, body })).toMatchObject({
+    kind: 'valid',
+    handshake: { challenge: 'c1' },
+  })
 })
 
 test('HubSpot signed the method and the address in its second version', () => {
@@ -387,7 +390,7 @@ test('PayPal: without a certificate, by another one, or for another webhook noth
   const other = generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey
   expect(judge({ ...paypal, certificate: other }).kind).toBe('mismatch')
   expect(judge({ ...paypal, headers: { ...paypal.headers, 'paypal-auth-algo': 'none' } }).kind).toBe('malformed')
-  expect(judge(paypal)).toEqual({ kind: 'valid', delivery: 'WH-1' })
+  expect(judge(paypal)).toMatchObject({ kind: 'valid', delivery: 'WH-1' })
 })
 
 test.each([
@@ -421,7 +424,7 @@ test('Microsoft Graph: one notification without the secret makes all of them dou
 test('Mailgun: a time or token of another kind is malformed', () => {
   const mailgun = (signature: object): Sent => ({ ...inBody[0]!, body: JSON.stringify({ signature }) })
   const right = { timestamp: '1700000000', token: 'tk', signature: hmac('sha256', 'k', '1700000000tk', 'hex') }
-  expect(judge(mailgun(right))).toEqual({ kind: 'valid', delivery: 'tk' })
+  expect(judge(mailgun(right))).toMatchObject({ kind: 'valid', delivery: 'tk' })
   for (const wrong of [{ timestamp: 1_700_000_000 }, { token: '' }, { token: undefined }, { signature: 'zz' }]) {
     expect(judge(mailgun({ ...right, ...wrong })).kind).toBe('malformed')
   }

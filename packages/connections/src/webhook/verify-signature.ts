@@ -5,7 +5,13 @@ import type { Claim, Signature, SignatureScheme, SignedRequest, SignedTime } fro
 
 export type Verdict =
   /** `delivery` names it for deduplication; `handshake` is what a mere test of the address is answered. */
-  | { readonly kind: 'valid'; readonly delivery?: string; readonly handshake?: Json }
+  | {
+      readonly kind: 'valid'
+      readonly delivery?: string
+      readonly handshake?: Json
+      /** The signed time as it was sent. */
+      readonly signedAt?: string
+    }
   | { readonly kind: 'malformed' }
   | { readonly kind: 'mismatch' }
   /** The signature is right, but signed too long ago, or for a time to come. */
@@ -39,6 +45,7 @@ export function verifySignature(options: {
     kind: 'valid',
     ...(typeof delivery === 'string' || typeof delivery === 'number' ? { delivery: String(delivery) } : null),
     ...(handshake === undefined ? null : { handshake }),
+    ...(claim.time === undefined ? null : { signedAt: claim.time.text }),
   }
 }
 

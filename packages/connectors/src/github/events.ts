@@ -172,6 +172,7 @@ export const triggers = {
 /** Headers and content types: docs.github.com/en/webhooks/webhook-events-and-payloads#delivery-headers */
 export const webhooks: WebhookSource = {
   scheme: 'github',
+  accountKeys: ['installation_id'],
   help: 'In the repository or organisation: Settings → Webhooks → Add webhook. Payload URL: the address of this connection; content type `application/json`; secret: the one that is stored with the connection. Or use the action `webhooks.create`. Every event has a name `event.action` (`issues.opened`), those without an action the name alone (`push`).',
   events(request: ServiceRequest): readonly ServiceEvent[] {
     const event = request.headers['x-github-event']

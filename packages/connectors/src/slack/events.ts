@@ -196,6 +196,7 @@ export const triggers = {
 
 export const webhooks: WebhookSource = {
   scheme: 'slack',
+  accountKeys: ['team_id', 'enterprise_id'],
   help: 'In the settings of the app (api.slack.com/apps): Event Subscriptions, Interactivity & Shortcuts, and Slash Commands each take the address of this connection; the secret is the Signing Secret under Basic Information. Events are stored under the name of their type (`message`, `reaction_added`), interactions as `interaction.<type>`, commands as `slash_command`.',
   events(request: ServiceRequest): readonly ServiceEvent[] {
     const { json } = request

@@ -43,6 +43,11 @@ export interface WebhookSource {
   readonly scheme: string
   /** Markdown: where the address and the secret are entered at the service. */
   readonly help: string
+  /**
+   * Keys of a connection's metadata that name its account at the service, as `ServiceEvent.account` does: what the provider
+   * says, never a name that a user chose. Default: `account`, `account_id`.
+   */
+  readonly accountKeys?: readonly string[]
   /** What the request means; several events where one request carries several, none where it is only a test. */
   events(request: ServiceRequest): readonly ServiceEvent[]
 }
