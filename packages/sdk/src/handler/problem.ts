@@ -16,6 +16,7 @@ import {
   RUNTIME_ERRORS,
   STORE_ERRORS,
 } from '@plugwork/core/node'
+import { ERRORS as ADAPTER_ERRORS } from '../adapters/errors.ts'
 import { ERRORS, sdkError } from '../errors.ts'
 import type { Settings } from '../options.ts'
 
@@ -32,6 +33,8 @@ const TABLE: Readonly<Record<string, ErrorSpec>> = {
   ...PROJECT_ERRORS,
   ...RUNTIME_ERRORS,
   ...STORE_ERRORS,
+  // A body that is read here may turn out to be larger than its adapter lets through.
+  ...ADAPTER_ERRORS,
   ...ERRORS,
 }
 

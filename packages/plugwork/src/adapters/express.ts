@@ -1,0 +1,1 @@
+export { expressHandler, type AdapterOptions, type Mountable } from '@plugwork/sdk/express'

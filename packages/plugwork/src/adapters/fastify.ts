@@ -1,0 +1,1 @@
+export { fastifyPlugin, type AdapterOptions, type Mountable } from '@plugwork/sdk/fastify'

@@ -1,0 +1,1 @@
+export { honoHandler, type AdapterOptions, type Mountable } from '@plugwork/sdk/hono'

@@ -1,0 +1,7 @@
+export {
+  nextHandlers,
+  type AdapterOptions,
+  type Mountable,
+  type NextHandler,
+  type NextMethod,
+} from '@plugwork/sdk/next'
