@@ -1,113 +1,14 @@
 /** The ftp connector: files on FTP servers, encrypted unless a connection says otherwise. */
-import { matchesGlob } from 'node:path'
-import { defineAction, defineConnector, type ActionContext } from '@plugwork/core/node'
-import { pageOf } from '../content/entry.ts'
-import { getFile, listFolder, makeFolder, putFile, removeFile, renameFile, type Call } from './operations.ts'
+import { defineConnector, type ActionContext } from '@plugwork/core/node'
+import { remoteFileActions } from '../content/remote-files.ts'
+import * as operations from './operations.ts'
 import { FtpPool } from './pool.ts'
-import {
-  deleteInput,
-  deleteOutput,
-  ftpConfig,
-  getInput,
-  getOutput,
-  listInput,
-  listOutput,
-  mkdirInput,
-  mkdirOutput,
-  putInput,
-  putOutput,
-  renameInput,
-  renameOutput,
-} from './schemas.ts'
+import { ftpConfig } from './schemas.ts'
 import { BASIC_FTP } from './session.ts'
 
 type Context = ActionContext<FtpPool>
 
-const callOf = ({ client, signal }: Context): Call => ({ pool: client, signal })
-
-const list = defineAction({
-  description: 'Lists a folder, sorted by name, page by page.',
-  input: listInput,
-  output: listOutput,
-  effect: 'read',
-  idempotency: 'natural',
-  example: `
-- ftp.list:
-    id: arrived
-    connection: main
-    path: incoming
-    pattern: "*.csv"
-    outputs: [entries]`,
-  pages: {
-    items: 'entries',
-    next: (input, output) => (output.next_cursor === null ? null : { ...input, cursor: output.next_cursor }),
-  },
-  async run(context: Context, { path, pattern, limit, cursor }) {
-    const entries = await listFolder(callOf(context), path)
-    const wanted = pattern === undefined ? entries : entries.filter(({ name }) => matchesGlob(name, pattern))
-    return pageOf(wanted, { limit, cursor })
-  },
-})
-
-const get = defineAction({
-  description: 'Reads a file: as content, or into a local file of any size.',
-  input: getInput,
-  output: getOutput,
-  effect: 'read',
-  idempotency: 'natural',
-  example: `
-- ftp.get:
-    id: prices
-    connection: main
-    path: outgoing/prices.csv
-    outputs: [content]`,
-  run: (context: Context, { path, ...target }) => getFile(callOf(context), path, target),
-})
-
-const put = defineAction({
-  description: 'Writes a file, replacing one that is there: from content, or from a local file of any size.',
-  input: putInput,
-  output: putOutput,
-  effect: 'write',
-  idempotency: 'natural',
-  example: `
-- ftp.put:
-    connection: main
-    path: incoming/orders.csv
-    content: \${inputs.csv}`,
-  run: (context: Context, { path, ...source }) => putFile(callOf(context), path, source),
-})
-
-const del = defineAction({
-  description: 'Deletes a file or an empty folder. What is not there is deleted already.',
-  input: deleteInput,
-  output: deleteOutput,
-  effect: 'destructive',
-  idempotency: 'natural',
-  async run(context: Context, { path }) {
-    return { deleted: await removeFile(callOf(context), path) }
-  },
-})
-
-const rename = defineAction({
-  description: 'Moves or renames a file or a folder. A repeated attempt finds nothing to move.',
-  input: renameInput,
-  output: renameOutput,
-  effect: 'write',
-  idempotency: 'none',
-  async run(context: Context, { from, to, overwrite }) {
-    return { path: await renameFile(callOf(context), from, to, overwrite) }
-  },
-})
-
-const mkdir = defineAction({
-  description: 'Makes a folder, and those above it.',
-  input: mkdirInput,
-  output: mkdirOutput,
-  effect: 'write',
-  idempotency: 'natural',
-  run: (context: Context, { path }) => makeFolder(callOf(context), path),
-})
+const callOf = ({ client, signal }: Context): operations.Call => ({ pool: client, signal })
 
 const NOTES = `
 **Encryption.** TLS is the default: \`explicit\` asks for it before the login and uses it for files too, and fails where the server does
@@ -143,7 +44,7 @@ export const ftp = defineConnector({
     const folder = await pool.use('.', signal, (client) => client.pwd())
     return { message: `${pool.target} let us in, to ${folder}.` }
   },
-  actions: { list, get, put, delete: del, rename, mkdir },
+  actions: { ...remoteFileActions('ftp', operations, callOf) },
   scaffold: ({ name }) => `  ${name}:
     type: ftp
     host: ftp.example.com

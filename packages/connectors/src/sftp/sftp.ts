@@ -1,114 +1,13 @@
 /** The sftp connector: files on servers that speak SSH. */
-import { matchesGlob } from 'node:path'
 import { defineAction, defineConnector, type ActionContext } from '@plugwork/core/node'
-import { pageOf } from '../content/entry.ts'
+import { remoteFileActions } from '../content/remote-files.ts'
 import { openSsh, SSH2, type SshConnection } from '../ssh/connection.ts'
-import { getFile, listFolder, makeFolder, putFile, removeFile, renameFile, statFile, type Call } from './operations.ts'
-import {
-  deleteInput,
-  deleteOutput,
-  getInput,
-  getOutput,
-  listInput,
-  listOutput,
-  mkdirInput,
-  mkdirOutput,
-  putInput,
-  putOutput,
-  renameInput,
-  renameOutput,
-  sftpConfig,
-  statInput,
-  statOutput,
-} from './schemas.ts'
+import * as operations from './operations.ts'
+import { sftpConfig, statInput, statOutput } from './schemas.ts'
 
 type Context = ActionContext<SshConnection>
 
-const callOf = ({ client, signal }: Context): Call => ({ connection: client, signal })
-
-const list = defineAction({
-  description: 'Lists a folder, sorted by name, page by page.',
-  input: listInput,
-  output: listOutput,
-  effect: 'read',
-  idempotency: 'natural',
-  example: `
-- sftp.list:
-    id: arrived
-    connection: main
-    path: incoming
-    pattern: "*.csv"
-    outputs: [entries]`,
-  pages: {
-    items: 'entries',
-    next: (input, output) => (output.next_cursor === null ? null : { ...input, cursor: output.next_cursor }),
-  },
-  async run(context: Context, { path, pattern, limit, cursor }) {
-    const entries = await listFolder(callOf(context), path)
-    const wanted = pattern === undefined ? entries : entries.filter(({ name }) => matchesGlob(name, pattern))
-    return pageOf(wanted, { limit, cursor })
-  },
-})
-
-const get = defineAction({
-  description: 'Reads a file: as content, or into a local file of any size.',
-  input: getInput,
-  output: getOutput,
-  effect: 'read',
-  idempotency: 'natural',
-  example: `
-- sftp.get:
-    id: report
-    connection: main
-    path: reports/\${inputs.day}.csv
-    outputs: [content]`,
-  run: (context: Context, { path, ...target }) => getFile(callOf(context), path, target),
-})
-
-const put = defineAction({
-  description: 'Writes a file, replacing one that is there: from content, or from a local file of any size.',
-  input: putInput,
-  output: putOutput,
-  effect: 'write',
-  idempotency: 'natural',
-  example: `
-- sftp.put:
-    connection: main
-    path: outgoing/orders.csv
-    content: \${inputs.csv}`,
-  run: (context: Context, { path, ...source }) => putFile(callOf(context), path, source),
-})
-
-const del = defineAction({
-  description: 'Deletes a file, a link or an empty folder. What is not there is deleted already.',
-  input: deleteInput,
-  output: deleteOutput,
-  effect: 'destructive',
-  idempotency: 'natural',
-  async run(context: Context, { path }) {
-    return { deleted: await removeFile(callOf(context), path) }
-  },
-})
-
-const rename = defineAction({
-  description: 'Moves or renames a file or a folder. A repeated attempt finds nothing to move.',
-  input: renameInput,
-  output: renameOutput,
-  effect: 'write',
-  idempotency: 'none',
-  async run(context: Context, { from, to, overwrite }) {
-    return { path: await renameFile(callOf(context), from, to, overwrite) }
-  },
-})
-
-const mkdir = defineAction({
-  description: 'Makes a folder, and those above it.',
-  input: mkdirInput,
-  output: mkdirOutput,
-  effect: 'write',
-  idempotency: 'natural',
-  run: (context: Context, { path }) => makeFolder(callOf(context), path),
-})
+const callOf = ({ client, signal }: Context): operations.Call => ({ connection: client, signal })
 
 const stat = defineAction({
   description: 'Says type, size and time of a file, folder or link.',
@@ -116,7 +15,7 @@ const stat = defineAction({
   output: statOutput,
   effect: 'read',
   idempotency: 'natural',
-  run: (context: Context, { path }) => statFile(callOf(context), path),
+  run: (context: Context, { path }) => operations.statFile(callOf(context), path),
 })
 
 const NOTES = `
@@ -147,10 +46,10 @@ export const sftp = defineConnector({
   disconnect: (connection) => connection.close(),
   healthy: (connection) => connection.healthy,
   async test(connection, { signal }) {
-    const { path } = await statFile({ connection, signal }, '')
+    const { path } = await operations.statFile({ connection, signal }, '')
     return { message: `${connection.host} let us in; ${path} is there.` }
   },
-  actions: { list, get, put, delete: del, rename, mkdir, stat },
+  actions: { ...remoteFileActions('sftp', operations, callOf), stat },
   scaffold: ({ name }) => `  ${name}:
     type: sftp
     host: files.example.com
