@@ -62,6 +62,8 @@ export class Deliveries {
   #timer: NodeJS.Timeout | undefined
   #looking: Promise<void> | null = null
   #lastSweep = 0
+  /** Events that are being stored and will be begun with. */
+  #reserved = 0
   /** Events were stored that nobody has begun with. */
   #backlog = false
 
@@ -75,7 +77,7 @@ export class Deliveries {
     this.#timer ??= setInterval(() => void this.look(), this.#options.timing.pollMs).unref()
   }
 
-  /** Stores an event; `run` begins with its handlers. `keepMs`: how long at least a second delivery must be known. */
+  /** Stores an event; `run` begins with its handlers, and has to be called. `keepMs`: how long at least a second delivery must be known. */
   async store(
     event: ReceivedEvent,
     wanted: readonly Handler[],
@@ -84,26 +86,42 @@ export class Deliveries {
   ): Promise<Stored> {
     const { store, clock, timing } = this.#options
     const now = clock.now()
-    const free = this.#running.size < timing.concurrency && !this.#closing.signal.aborted
-    const ended = misfit === null ? ('done' as const) : ('failed' as const)
-    const stored: StoredEvent = {
-      event,
-      delivery: {
-        state: wanted.length === 0 ? ended : 'pending',
-        waiting: wanted.map(({ id }) => id),
-        attempts: 0,
-        error: misfit,
-      },
-      due: wanted.length === 0 ? now + this.#keepMs(keepMs) : free ? now + timing.leaseMs : now,
-      version: 1,
+    const kept = { event, version: 1 }
+    if (wanted.length === 0) {
+      const state = misfit === null ? ('done' as const) : ('failed' as const)
+      const delivery = { state, waiting: [], attempts: 0, error: misfit }
+      const due = now + this.#keepMs(keepMs)
+      const fresh = await store.insert('events', eventToRow({ ...kept, delivery, due }))
+      return fresh ? { outcome: 'stored', run: () => undefined } : { outcome: 'duplicate' }
     }
-    if (!(await store.insert('events', eventToRow(stored)))) return { outcome: 'duplicate' }
+    const free = this.#isFree() && !this.#closing.signal.aborted
+    const stored: StoredEvent = {
+      ...kept,
+      delivery: { state: 'pending', waiting: wanted.map(({ id }) => id), attempts: 0, error: misfit },
+      due: free ? now + timing.leaseMs : now,
+    }
+    // The place is kept while the event is being stored, and until `run`.
+    if (free) this.#reserved += 1
+    let fresh = false
+    try {
+      fresh = await store.insert('events', eventToRow(stored))
+    } finally {
+      if (free && !fresh) this.#reserved -= 1
+    }
+    if (!fresh) return { outcome: 'duplicate' }
     const run = (): void => {
-      if (wanted.length === 0) return
-      if (free) this.#track(stored)
-      else this.#backlog = true
+      if (!free) {
+        this.#backlog = true
+        return
+      }
+      this.#reserved -= 1
+      this.#track(stored)
     }
     return { outcome: 'stored', run }
+  }
+
+  #isFree(): boolean {
+    return this.#running.size + this.#reserved < this.#options.timing.concurrency
   }
 
   /** Takes up what is due, and deletes what has expired. Runs by itself; tests call it. */
@@ -150,7 +168,7 @@ export class Deliveries {
       const query = { kind: 'pending', dueBefore: now, limit: PAGE }
       const rows = await store.list('events', after === undefined ? query : { ...query, after })
       for (const row of rows) {
-        if (this.#running.size >= timing.concurrency) return void (this.#backlog = true)
+        if (!this.#isFree()) return void (this.#backlog = true)
         const found = eventFromRow(row)
         // Another process has the handlers.
         if (!found.delivery.waiting.some((id) => handlers.get(id) !== undefined)) continue

@@ -347,31 +347,35 @@ export class ServiceWebhooks {
     keepMs: number,
   ): Promise<void> {
     const begin: (() => void)[] = []
-    for (const [index, { name, deliveryId, account = null, payload }] of events.entries()) {
-      const deliveryKey = deliveryId ?? delivery
-      for (const { tenant, connections } of await this.#owners(connector, endpoint, account)) {
-        const only = connections.length === 1 ? connections[0]! : null
-        const place = { connector: connector.name, endpointId: endpoint?.id ?? null, tenant, name }
-        const event: ReceivedEvent = {
-          ...place,
-          id: eventId({ ...place, deliveryKey, index }),
-          deliveryId: deliveryId ?? delivery,
-          user: only === null ? (endpoint?.owner ?? null) : only.owner,
-          connectionId: only?.id ?? null,
-          connections: connections.map(({ id, owner, name: connection }) => ({ id, owner, name: connection })),
-          account,
-          payload,
-          receivedAt: this.#clock.now(),
+    try {
+      for (const [index, { name, deliveryId, account = null, payload }] of events.entries()) {
+        const deliveryKey = deliveryId ?? delivery
+        for (const { tenant, connections } of await this.#owners(connector, endpoint, account)) {
+          const only = connections.length === 1 ? connections[0]! : null
+          const place = { connector: connector.name, endpointId: endpoint?.id ?? null, tenant, name }
+          const event: ReceivedEvent = {
+            ...place,
+            id: eventId({ ...place, deliveryKey, index }),
+            deliveryId: deliveryId ?? delivery,
+            user: only === null ? (endpoint?.owner ?? null) : only.owner,
+            connectionId: only?.id ?? null,
+            connections: connections.map(({ id, owner, name: connection }) => ({ id, owner, name: connection })),
+            account,
+            payload,
+            receivedAt: this.#clock.now(),
+          }
+          const { wanted, misfit } = this.#wanted(event)
+          const stored = await this.#deliveries.store(event, wanted, keepMs, misfit)
+          this.#counters.add(connector.name, stored.outcome === 'stored' ? 'accepted' : 'duplicates')
+          if (stored.outcome === 'duplicate') continue
+          begin.push(stored.run)
+          if (misfit !== null) this.#counters.add(connector.name, 'misfits')
         }
-        const { wanted, misfit } = this.#wanted(event)
-        const stored = await this.#deliveries.store(event, wanted, keepMs, misfit)
-        this.#counters.add(connector.name, stored.outcome === 'stored' ? 'accepted' : 'duplicates')
-        if (stored.outcome === 'duplicate') continue
-        if (misfit !== null) this.#counters.add(connector.name, 'misfits')
-        begin.push(stored.run)
       }
+    } finally {
+      // What was stored is handled, also when a later one could not be.
+      for (const run of begin) run()
     }
-    for (const run of begin) run()
   }
 
   /** Whose an event is: one entry for each tenant. Nobody's where no connection fits and the address is the application's. */
