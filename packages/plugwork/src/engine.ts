@@ -21,6 +21,7 @@ import {
 import { readBuild } from './build.ts'
 import { installedConnectors } from './connectors.ts'
 import { dataFolder, type DataFolder } from './data-folder.ts'
+import type { KeptConnections } from './stored-connections.ts'
 
 export interface Engine {
   readonly folder: DataFolder
@@ -29,14 +30,21 @@ export interface Engine {
   readonly egress: Egress
   readonly connectors: readonly Connector[]
   readonly version: string
+  /** The stored connections, opened when they are first asked for. Throws where the key ring cannot read them. */
+  connections(): Promise<KeptConnections>
   /** Makes a runtime over definitions; it is not open yet. */
   runtime(definitions: Definitions, options: Pick<RuntimeOptions, 'takeOver' | 'baseUrl' | 'log'>): Runtime
-  /** Closes what the runtime does not: store (unless the server has) and egress. */
+  /** Closes what the runtime does not. */
   close(): Promise<void>
+  /** The same where a server was given the store, which it closes. */
+  closeShared(): Promise<void>
 }
 
 export interface EngineOptions {
   readonly settings: Settings
+  /** The project. */
+  readonly directory: string
+  readonly environment: { readonly [name: string]: string | undefined }
   /** Path of the control socket, told to processes that find the folder owned. */
   readonly socket: string
 }
@@ -45,7 +53,7 @@ export interface EngineOptions {
  * Takes ownership of the data folder; throws `store_owned` while another process has it. With a database, opens a session
  * there beside those of other processes; the data folder then has the key ring only.
  */
-export async function openEngine({ settings, socket }: EngineOptions): Promise<Engine> {
+export async function openEngine({ settings, directory, environment, socket }: EngineOptions): Promise<Engine> {
   const folder = dataFolder(settings.dataDir)
   mkdirSync(folder.directory, { recursive: true, mode: 0o700 })
   const { version } = readBuild()
@@ -53,6 +61,20 @@ export async function openEngine({ settings, socket }: EngineOptions): Promise<E
   const keys = openKeys(folder.directory, settings.keys)
   const { store, blobs, limits } = await openStore(settings, folder, { socket, version })
   const egress = createEgress({ allow: settings.egressAllow })
+  let kept: Promise<KeptConnections> | null = null
+  let tell: RuntimeOptions['log'] = () => undefined
+  const connections = (): Promise<KeptConnections> => {
+    const log = (level: 'warn' | 'error', message: string): void => tell(level, message)
+    kept ??= import('./stored-connections.ts').then(({ openKeptConnections }) =>
+      openKeptConnections({ directory, settings, environment, connectors, egress, log }),
+    )
+    return kept
+  }
+  const closeShared = async (): Promise<void> => {
+    const opened = await kept?.catch(() => null)
+    await opened?.close()
+    await egress.close()
+  }
   return {
     folder,
     store,
@@ -60,8 +82,11 @@ export async function openEngine({ settings, socket }: EngineOptions): Promise<E
     egress,
     connectors,
     version,
-    runtime: (definitions, options) =>
-      createRuntime({
+    connections,
+    closeShared,
+    runtime: (definitions, options) => {
+      tell = options.log
+      return createRuntime({
         store,
         blobs,
         egress,
@@ -70,12 +95,15 @@ export async function openEngine({ settings, socket }: EngineOptions): Promise<E
         key: keys.ring,
         executor: createExecutor({ clock: systemClock, log: options.log, ...(limits === null ? {} : { limits }) }),
         maxActive: settings.concurrency,
+        // Opened by the first step that uses one: most commands never do.
+        storedConnections: { open: async (request) => (await connections()).stored.open(request) },
         version,
         ...options,
-      }),
+      })
+    },
     async close() {
       await store.close()
-      await egress.close()
+      await closeShared()
     },
   }
 }

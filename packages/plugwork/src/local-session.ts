@@ -20,7 +20,12 @@ export interface LocalSessionOptions {
 /** Opens the store and a runtime that works on no runs but those that this command starts or names. */
 export async function openLocalSession(context: Context, options: LocalSessionOptions): Promise<Session> {
   const { settings } = options.folder
-  const engine = await openEngine({ settings, socket: options.socket })
+  const engine = await openEngine({
+    settings,
+    directory: options.folder.directory,
+    environment: context.environment,
+    socket: options.socket,
+  })
   const { store } = engine
   let closing = false
   store.onLost((reason) => {

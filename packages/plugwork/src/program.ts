@@ -392,7 +392,7 @@ function addRuns(program: Command, add: Add): void {
 }
 
 function addConnections(program: Command, add: Add): void {
-  const connection = group(program, 'connection', 'Connectors: what there is, and how to use it.')
+  const connection = group(program, 'connection', 'Connectors and stored connections.')
   const load = async () => import('./commands/connection.ts')
   add(
     connection,
@@ -445,7 +445,108 @@ function addConnections(program: Command, add: Add): void {
     },
     async () => (await load()).example,
   )
+  addStoredConnections(connection, add)
 }
+
+function addStoredConnections(connection: Command, add: Add): void {
+  add(
+    connection,
+    {
+      usage: 'add <connector>',
+      summary: 'Store a connection, once its service has said that it works.',
+      details:
+        'Settings are arguments; credentials never are. They are asked for without echo, or come from stdin (`-`), a variable ' +
+        '(`env:NAME`) or a file (`file:PATH`), and are kept encrypted. Flows use it with `use: NAME`. Works beside a running server.',
+      example:
+        'plugwork connection add github --name work-github\n' +
+        'plugwork connection add postgres --name orders --set host=db.example.com --set user=app --credential password=env:PGPASSWORD\n' +
+        'pass show github | plugwork connection add github --credential token=-',
+      configure: (command) =>
+        jsonOption(
+          projectOptions(
+            signInOptions(
+              command
+                .option('--name <name>', 'name of the connection', 'default')
+                .option('--method <method>', 'way to authenticate (default: the first of the connector)')
+                .addOption(settingOption())
+                .addOption(
+                  new Option('--credential <key=source>', '`key=-`, `key=env:NAME` or `key=file:PATH` (repeatable)')
+                    .argParser(collect)
+                    .default([], 'none'),
+                )
+                .option('--replace', 'give the connection of this name a new credential and settings')
+                .option('--no-test', 'do not ask the service whether it works'),
+            ),
+          ),
+        ),
+    },
+    async () => (await import('./commands/connection-add.ts')).add,
+  )
+  add(
+    connection,
+    {
+      usage: 'test <name>',
+      summary: 'Ask the service whether a stored connection works.',
+      example: 'plugwork connection test work-github\nplugwork connection test github/default --json',
+      configure: (command) => jsonOption(projectOptions(command)),
+    },
+    async () => (await import('./commands/connection-test.ts')).test,
+  )
+  add(
+    connection,
+    {
+      usage: 'login <target>',
+      summary: 'Sign in to a service (OAuth): for a stored connection again, or, given a connector, for a new one.',
+      details:
+        'A browser comes back to a server of this command on 127.0.0.1; with --device a code is entered in any browser. The OAuth ' +
+        'app is the setting `connectors`, or PLUGWORK_GITHUB_CLIENT_ID and PLUGWORK_GITHUB_CLIENT_SECRET.',
+      example: 'plugwork connection login github --name work-github\nplugwork connection login work-github --device',
+      configure: (command) =>
+        jsonOption(
+          projectOptions(
+            signInOptions(
+              command
+                .option('--name <name>', 'name of a new connection', 'default')
+                .option('--method <method>', 'way to authenticate (default: the first that a person signs in with)')
+                .addOption(settingOption()),
+            ),
+          ),
+        ),
+    },
+    async () => (await import('./commands/connection-login.ts')).login,
+  )
+  add(
+    connection,
+    {
+      usage: 'remove <name>',
+      summary: 'Revoke a stored connection at its service and delete it.',
+      example: 'plugwork connection remove work-github',
+      configure: (command) => jsonOption(projectOptions(command)),
+    },
+    async () => (await import('./commands/connection-remove.ts')).remove,
+  )
+}
+
+const settingOption = (): Option =>
+  new Option('--set <key=value>', 'a setting of the connector; no secrets (repeatable)')
+    .argParser(collect)
+    .default([], 'none')
+
+const signInOptions = (command: Command): Command =>
+  command
+    .addOption(
+      new Option('--scope <scope>', 'ask for this scope instead of the usual ones (repeatable)').argParser(
+        (value: string, before: readonly string[] | undefined) => collect(value, before ?? []),
+      ),
+    )
+    .option(
+      '--port <port>',
+      'port on 127.0.0.1 that the browser comes back to; 0 takes a free one',
+      wholeNumber(0, 65_535),
+      0,
+    )
+    .option('--device', 'sign in with a code, where the service knows that')
+    .option('--no-browser', 'print the address and open nothing')
 
 function addUpkeep(program: Command, add: Add): void {
   add(

@@ -1,4 +1,5 @@
 /** Every setting there is: its names, how it is read, its default. `docs/cli.md` lists this table. */
+import { readOAuthClients, type OAuthClientSettings } from './oauth-clients.ts'
 
 export interface Settings {
   readonly port: number
@@ -12,6 +13,8 @@ export interface Settings {
   readonly envAllow: readonly string[] | null
   readonly egressAllow: readonly string[]
   readonly baseUrl: string | null
+  /** Registrations with services for OAuth, by connector. */
+  readonly connectors: OAuthClientSettings
   readonly logLevel: (typeof LOG_LEVELS)[number]
   readonly logFormat: (typeof LOG_FORMATS)[number]
   readonly concurrency: number
@@ -32,6 +35,8 @@ export interface SettingSpec<Value> {
   readonly default: Value | string | null
   /** Never read from the project file, never shown. */
   readonly secret?: boolean
+  /** A value that is refused is not shown: a secret may stand in it by mistake. */
+  readonly quiet?: boolean
   /** A path, made absolute from where it was given. */
   readonly path?: boolean
   /** Set: this build cannot do what the setting asks for, and why. */
@@ -120,6 +125,15 @@ export const SETTINGS: { readonly [name in SettingName]: SettingSpec<Settings[na
     summary: 'Public address, for links that leave the system; without it the address listened on.',
     default: null,
     read: url,
+  },
+  connectors: {
+    key: 'connectors',
+    variable: 'PLUGWORK_CONNECTORS',
+    summary:
+      'OAuth apps by connector: `github: { client_id: …, client_secret: "${secrets.GITHUB}" }`; or PLUGWORK_GITHUB_CLIENT_ID and PLUGWORK_GITHUB_CLIENT_SECRET.',
+    default: '{}',
+    quiet: true,
+    read: readOAuthClients,
   },
   logLevel: {
     key: 'log_level',

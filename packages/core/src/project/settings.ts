@@ -9,6 +9,7 @@ import { PlugworkError } from '../error.ts'
 import { closest } from '../expression/suggest.ts'
 import { projectProblem } from './errors.ts'
 import type { FileProblem } from './project.ts'
+import { CLIENT_VARIABLE } from './oauth-clients.ts'
 import { SETTINGS, settingNames, type SettingName, type Settings } from './setting-table.ts'
 
 export const SETTINGS_FILE = 'plugwork.yaml'
@@ -78,7 +79,7 @@ function readValue(name: SettingName, raw: unknown, origin: SettingOrigin, base:
   }
   const read = spec.read(raw)
   if ('problem' in read) {
-    const shown = spec.secret ? '' : `, not ${JSON.stringify(raw)}`
+    const shown = spec.secret || spec.quiet ? '' : `, not ${JSON.stringify(raw)}`
     throw new PlugworkError('settings_invalid', `${origin.place} must be ${read.problem}${shown}.`)
   }
   return spec.path && typeof read.value === 'string' ? resolve(base, read.value) : read.value
@@ -125,11 +126,17 @@ function readSettingsFile(directory: string): SettingsFile {
   return { values, problems }
 }
 
-/** `PLUGWORK_SECRET_*` are values of `secrets.NAME`, any other name that begins with `PLUGWORK_` has to be a setting. */
+/** `PLUGWORK_SECRET_*` are values of `secrets.NAME`, `PLUGWORK_*_CLIENT_ID` belongs to the setting `connectors`; any other name that begins with `PLUGWORK_` has to be a setting. */
 function unknownEnvironment(environment: SettingsInput['environment']): FileProblem[] {
   const known = new Set(settingNames().map((name) => SETTINGS[name].variable))
   return Object.keys(environment)
-    .filter((name) => name.startsWith('PLUGWORK_') && !name.startsWith('PLUGWORK_SECRET_') && !known.has(name))
+    .filter(
+      (name) =>
+        name.startsWith('PLUGWORK_') &&
+        !name.startsWith('PLUGWORK_SECRET_') &&
+        !CLIENT_VARIABLE.test(name) &&
+        !known.has(name),
+    )
     .map((name) => unknownSetting('environment', `${name} is not a setting.`, closest(name, known), 1))
 }
 

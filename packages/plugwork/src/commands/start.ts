@@ -84,7 +84,7 @@ export async function start(context: Context, name: string | undefined, options:
     keepMemory()
     // The server closes the store that it was given.
     if (server) await server.close(0)
-    await (served ? engine.egress.close() : engine.close())
+    await (served ? engine.closeShared() : engine.close())
     await project?.close()
   }
 }
@@ -93,7 +93,12 @@ export async function start(context: Context, name: string | undefined, options:
 async function ownEngine(context: Context, folder: ProjectFolder): Promise<Engine> {
   const { settings } = folder
   try {
-    return await openEngine({ settings, socket: controlSocketPath(settings.dataDir) })
+    return await openEngine({
+      settings,
+      directory: folder.directory,
+      environment: context.environment,
+      socket: controlSocketPath(settings.dataDir),
+    })
   } catch (error) {
     if (!(error instanceof StoreOwnedError)) throw error
     const { connectControl } = await import('@plugwork/server/control')
