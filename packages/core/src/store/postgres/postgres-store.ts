@@ -1,11 +1,8 @@
 /** The shared store: one PostgreSQL schema, worked on by any number of processes, each run owned by one of them at a time. */
 import { createPostgresBlobStore } from '../../blob/postgres-blob-store.ts'
 import type { BlobStore } from '../../blob/blob-store.ts'
-import type { JsonObject } from '../../json.ts'
 import { storeError } from '../errors.ts'
 import {
-  COMMITTED,
-  FENCED,
   flattenEvent,
   flattenMessage,
   flattenPatch,
@@ -18,9 +15,10 @@ import {
   type CommittedWith,
   type Put,
 } from '../sqlite/messages.ts'
+import { toAcceptOutcome, toAppendOutcome } from '../sqlite/outcomes.ts'
 import { toEvent, toFlowRow, toFlowVersion, toRunRow, toScheduleRow, toTokenRow } from '../sqlite/rows.ts'
 import type { RunColumns } from '../sqlite/rows.ts'
-import type { AcceptOutcome, AppendOutcome, RunRow, RunWrite, Store, StoredMessage, StoreStats } from '../store.ts'
+import type { RunRow, RunWrite, Store, StoreStats } from '../store.ts'
 import { Database, type Queryable } from './database.ts'
 import { GroupCommit } from './group-commit.ts'
 import { KnownRuns } from './known-runs.ts'
@@ -48,9 +46,6 @@ export interface PostgresStore {
   /** For what else lives in this database (limits that processes share); closed with the store. */
   readonly database: Queryable
 }
-
-const COMMITTED_ALONE: AppendOutcome = { kind: 'committed', children: [] }
-const IS_FENCED: AppendOutcome = { kind: 'fenced' }
 
 /**
  * Connects, brings the schema up to date and opens a session. Several processes may do so at a time. Throws
@@ -263,35 +258,6 @@ function appendOperation(write: RunWrite): AppendOp {
   const nonce = write.nonce ?? null
   const { rid, epoch } = write
   return [Op.append, 0, rid, epoch, nonce, flattenRecords(write.records), flattenPatch(write.run), flattenRest(write)]
-}
-
-function toAppendOutcome(answer: number | CommittedWith): AppendOutcome {
-  if (answer === COMMITTED) return COMMITTED_ALONE
-  if (answer === FENCED || typeof answer === 'number') return IS_FENCED
-  const messages = answer.messages.map(toStoredMessage)
-  const { children } = answer
-  return messages.length === 0 ? { kind: 'committed', children } : { kind: 'committed', children, messages }
-}
-
-function toStoredMessage({ dedupe, payload, ...message }: CommittedWith['messages'][number]): StoredMessage {
-  const parsed = JSON.parse(payload) as JsonObject
-  return dedupe === null ? { ...message, payload: parsed } : { ...message, dedupe, payload: parsed }
-}
-
-function toAcceptOutcome(answer: AcceptAnswer, epoch: number): AcceptOutcome {
-  if (typeof answer === 'number') return { kind: 'created', rid: answer, status: 'running', cancelled: [], epoch }
-  switch (answer.kind) {
-    case 'created': {
-      const { messages, ...created } = answer
-      return messages.length === 0
-        ? { ...created, epoch }
-        : { ...created, epoch, messages: messages.map(toStoredMessage) }
-    }
-    case 'existing':
-      return { kind: 'existing', row: toRunRow(answer.row) }
-    case 'concurrency_full':
-      return answer
-  }
 }
 
 function statsOf(writer: GroupCommit): StoreStats {

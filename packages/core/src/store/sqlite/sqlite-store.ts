@@ -6,8 +6,6 @@ import { Worker } from 'node:worker_threads'
 
 import { fromSqlite, openReader } from './open-database.ts'
 import {
-  COMMITTED,
-  FENCED,
   flattenEvent,
   flattenMessage,
   flattenPatch,
@@ -20,6 +18,7 @@ import {
   type NumberedOperation,
   type Put,
 } from './messages.ts'
+import { IS_FENCED, toAcceptOutcome, toAppendOutcome } from './outcomes.ts'
 import { DEFAULT_LEASE, type Lease } from './owner.ts'
 import { processStart } from './process-identity.ts'
 import { Reader } from './reader.ts'
@@ -27,8 +26,7 @@ import { toEvent, toFlowRow, toFlowVersion, toRunRow, toScheduleRow, toTokenRow,
 import { READ } from './statements.ts'
 import { WriterClient } from './writer-client.ts'
 import type { BackupData } from './backup.ts'
-import type { JsonObject } from '../../json.ts'
-import type { AcceptOutcome, AppendOutcome, Owner, RunWrite, Store, StoredMessage, StoreStats } from '../store.ts'
+import type { AppendOutcome, Owner, RunWrite, Store, StoreStats } from '../store.ts'
 
 export interface SqliteStoreOptions {
   /** Path of the database file; it and its folder are made when missing. */
@@ -44,9 +42,6 @@ export interface SqliteStoreOptions {
   /** Told whom this process follows, and why it could: `released`, `gone` (its process ended), `stalled`. */
   readonly onOwner?: (previous: Owner, why: 'released' | 'gone' | 'stalled') => void
 }
-
-const COMMITTED_ALONE: AppendOutcome = { kind: 'committed', children: [] }
-const IS_FENCED: AppendOutcome = { kind: 'fenced' }
 
 /**
  * Opens the store and takes ownership of its file. Throws `StoreOwnedError` when a live process has it, `store_newer` when
@@ -196,37 +191,6 @@ function appendNumberedOperation(id: number, write: RunWrite): NumberedOperation
     flattenPatch(write.run),
     flattenRest(write),
   ]
-}
-
-function toAppendOutcome(answer: number | CommittedWith): AppendOutcome {
-  if (answer === COMMITTED) return COMMITTED_ALONE
-  if (answer === FENCED || typeof answer === 'number') return IS_FENCED
-  const messages = answer.messages.map(toStoredMessage)
-  const { children } = answer
-  return messages.length === 0 ? { kind: 'committed', children } : { kind: 'committed', children, messages }
-}
-
-function toStoredMessage({ dedupe, payload, ...message }: CommittedWith['messages'][number]): StoredMessage {
-  const parsed = JSON.parse(payload) as JsonObject
-  return dedupe === null ? { ...message, payload: parsed } : { ...message, dedupe, payload: parsed }
-}
-
-function toAcceptOutcome(answer: AcceptAnswer, epoch: number): AcceptOutcome {
-  if (typeof answer === 'number') {
-    return { kind: 'created', rid: answer, status: 'running', cancelled: [], epoch }
-  }
-  switch (answer.kind) {
-    case 'created': {
-      const { messages, ...created } = answer
-      return messages.length === 0
-        ? { ...created, epoch }
-        : { ...created, epoch, messages: messages.map(toStoredMessage) }
-    }
-    case 'existing':
-      return { kind: 'existing', row: toRunRow(answer.row) }
-    case 'concurrency_full':
-      return answer
-  }
 }
 
 function statsOf(client: WriterClient): StoreStats {
