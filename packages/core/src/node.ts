@@ -113,6 +113,8 @@ export {
   type ProjectPackage,
 } from './project/connector-packages.ts'
 export type { FileProblem, Project, ProjectFlow } from './project/project.ts'
+export { flowSignature } from './project/snapshot.ts'
+export { tasksOf } from './project/tasks-file.ts'
 export { readEnv, type EnvRules } from './project/env.ts'
 export { loadProject, type LoadProjectOptions } from './project/load-project.ts'
 export { addKey, openKeys, parseKeys, KEYS_FILE, SALTS_FILE, type Keys, type ReadSalt } from './project/keys.ts'

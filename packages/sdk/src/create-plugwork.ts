@@ -7,16 +7,32 @@ import { Actions, type ActionsApi } from './actions.ts'
 import type { Connectable } from './connectable.ts'
 import { ConnectionsApi } from './connections-api.ts'
 import type { Engine } from './engine.ts'
+import type { WorkflowsApi } from './workflows/workflows-api.ts'
+import { lazyMethods } from './lazy-methods.ts'
 import { sdkError } from './errors.ts'
 import { checkOptions, type PlugworkOptions } from './options.ts'
 import type { Methods } from './plugwork-types.ts'
 import { Providers } from './providers.ts'
+
+const WORKFLOW_METHODS = [
+  'create',
+  'update',
+  'list',
+  'get',
+  'enable',
+  'disable',
+  'remove',
+  'execute',
+  'run',
+  'stats',
+] as const
 
 /** Connections, actions and what belongs to them, for one application. */
 export interface PlugworkApi<Given extends readonly Connectable[]> {
   readonly connections: Omit<ConnectionsApi, 'tell'>
   readonly providers: Pick<Providers, 'register' | 'get' | 'list' | 'isConfigured' | 'markConfigured'>
   readonly actions: ActionsApi<Given>
+  readonly workflows: Omit<WorkflowsApi, 'resume' | 'close'>
   /** Serves OAuth callbacks, connections, actions and webhooks: a fetch handler, to be mounted at `basePath`. */
   readonly handler: (request: Request) => Promise<Response>
   /** Where `handler` is mounted, for adapters: the path below which its routes lie, and the public address. */
@@ -74,6 +90,21 @@ export function createPlugwork<const Given extends readonly Connectable[]>(
     return opening
   }
 
+  let working: Promise<WorkflowsApi> | null = null
+  const openWorkflows = (): Promise<WorkflowsApi> => {
+    working ??= open().then(
+      async (opened) => {
+        const { WorkflowsApi } = await import('./workflows/workflows-api.ts')
+        return new WorkflowsApi(opened, settings, providers)
+      },
+      (error: unknown) => {
+        working = null
+        throw error
+      },
+    )
+    return working
+  }
+
   const calling = { providers, open, opened: () => engine }
   const actions = new Actions(calling)
   const connections = new ConnectionsApi({ settings, providers, open })
@@ -86,14 +117,17 @@ export function createPlugwork<const Given extends readonly Connectable[]>(
       const { handle } = await import('./handler/handle.ts')
       return handle({ settings, providers, open, calling }, request)
     },
+    workflows: lazyMethods(openWorkflows, WORKFLOW_METHODS),
     basePath: settings.basePath === '' ? '/' : settings.basePath,
     baseUrl: settings.baseUrl,
     async open() {
       await open()
+      await (await openWorkflows()).resume()
     },
     async close() {
       closed = true
       const opened = await opening?.catch(() => null)
+      await (await working?.catch(() => null))?.close()
       await opened?.close()
     },
   }

@@ -20,6 +20,14 @@ export type {
   ReconnectInput,
 } from './connections-api.ts'
 export { ERRORS as SDK_ERRORS, type SdkErrorCode } from './errors.ts'
-export type { AuthorizeRequest, LogLevel, PlugworkOptions, Session } from './options.ts'
+export type { AuthorizeRequest, LogLevel, PlugworkOptions, Session, WorkflowOptions } from './options.ts'
 export type { ActionMethod, CallOptions, DryRun, Methods, OnBehalf } from './plugwork-types.ts'
 export type { ProviderInfo, ProviderMethod } from './providers.ts'
+export type { Workflow } from './workflows/workflow.ts'
+export type {
+  CreateWorkflow,
+  ExecuteWorkflow,
+  WorkflowId,
+  WorkflowRun,
+  WorkflowStats,
+} from './workflows/workflows-api.ts'

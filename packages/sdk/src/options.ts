@@ -52,8 +52,24 @@ export interface PlugworkOptions<Given extends readonly Connectable[]> {
   readonly egress?: Partial<EgressPolicy> | Egress
   /** Folder that relative paths in configs start from. Default: the working directory. */
   readonly directory?: string
+  /** Workflows of the application and of its users. */
+  readonly workflows?: WorkflowOptions
   /** Told what nobody else is told. Default: warnings and errors go to the console. */
   readonly log?: (level: LogLevel, message: string, data?: unknown) => void
+}
+
+export interface WorkflowOptions {
+  /**
+   * Where runs are kept: `memory:`, `sqlite:./runs.db`, `postgres://…`. Default: `database`; of `sqlite:./app.db` the runs are in
+   * `app.runs.db` beside it, which one process at a time owns.
+   */
+  readonly database?: string
+  /** Functions and `defineTask` values that the steps of workflows may use, by name. */
+  readonly tasks?: { readonly [name: string]: unknown }
+  /** Value of `secrets.NAME` in workflows; null when there is none. Default: there are none. */
+  readonly secret?: (tenantId: string, name: string) => string | null | Promise<string | null>
+  /** Runs worked on at once. Default 1,000. */
+  readonly concurrency?: number
 }
 
 /** The options, checked, with what is derived from them. */
@@ -65,6 +81,7 @@ export interface Settings extends Omit<PlugworkOptions<readonly Connectable[]>, 
   readonly log: (level: LogLevel, message: string, data?: unknown) => void
 }
 
+const DATABASE = /^(?:memory:$|sqlite:.|postgres(?:ql)?:\/\/)/
 const KEY_BYTES = 32
 const PASSPHRASE_LENGTH = 12
 
@@ -92,6 +109,10 @@ export function checkOptions(options: PlugworkOptions<readonly Connectable[]>): 
       throw invalid('auth.origins', `has "${origin}", which is no origin such as https://admin.example.com`)
     }
   }
+  const runs = options.workflows?.database
+  if (runs !== undefined && !DATABASE.test(runs)) {
+    throw invalid('workflows.database', 'must be memory:, sqlite:./runs.db, or a postgres:// address')
+  }
   const path = basePath.replace(/\/$/, '')
   const root = base.href.replace(/\/$/, '')
   return {
@@ -105,7 +126,7 @@ export function checkOptions(options: PlugworkOptions<readonly Connectable[]>): 
 
 function checkDatabase(database: unknown): void {
   if (typeof database === 'string') {
-    if (/^(?:memory:$|sqlite:.|postgres(?:ql)?:\/\/)/.test(database)) return
+    if (DATABASE.test(database)) return
   } else if (typeof database === 'object' && database !== null) {
     const missing = ['get', 'insert', 'replace', 'remove', 'list', 'close'].filter(
       (method) => typeof (database as Record<string, unknown>)[method] !== 'function',

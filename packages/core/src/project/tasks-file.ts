@@ -23,19 +23,27 @@ export interface TasksFile {
 /** Loads a file of tasks; throws what its import throws. Exports that are no functions are left alone. */
 export async function loadTasksFile(file: string, loader: ModuleLoader): Promise<TasksFile> {
   const { graph, exports } = await loader.load(file)
+  return { file, hash: graph.hash, files: graph.files, ...tasksOf(exports, graph.hash) }
+}
+
+/** Functions and `defineTask` values by name, as tasks; `code` says in traces which code it was. */
+export function tasksOf(
+  exports: { readonly [name: string]: unknown },
+  code: string,
+): Pick<TasksFile, 'tasks' | 'catalog'> {
   const tasks = new Map<string, TaskDefinition>()
   const catalog: CatalogTask[] = []
   for (const [name, value] of Object.entries(exports)) {
     if (name === 'default') continue
     if (isDeclaredTask(value)) {
-      tasks.set(name, declaredTask(name, value, graph.hash))
+      tasks.set(name, declaredTask(name, value, code))
       catalog.push(declaredTypes(name, value))
     } else if (isPlainFunction(value)) {
-      tasks.set(name, { code: graph.hash, run: value })
+      tasks.set(name, { code, run: value })
       catalog.push({ name })
     }
   }
-  return { file, hash: graph.hash, files: graph.files, tasks, catalog }
+  return { tasks, catalog }
 }
 
 type PlainTask = (inputs: JsonObject, context: TaskContext) => unknown
