@@ -53,6 +53,7 @@ export function createProgram(context: Context, finish: Finish): Command {
   addRunning(program, add)
   addRuns(program, add)
   addConnections(program, add)
+  addConnectors(program, add)
   addUpkeep(program, add)
   return program
 }
@@ -547,6 +548,30 @@ const signInOptions = (command: Command): Command =>
     )
     .option('--device', 'sign in with a code, where the service knows that')
     .option('--no-browser', 'print the address and open nothing')
+
+function addConnectors(program: Command, add: Add): void {
+  const connector = group(program, 'connector', 'Write connectors of your own.')
+  add(
+    connector,
+    {
+      usage: 'new <name>',
+      summary: 'Make a package with a connector, its tests and an example flow.',
+      details: 'The name is the `type` of its connections: small letters, digits and `_`. See docs/connectors.md.',
+      example: 'plugwork connector new my_service --template api',
+      configure: (command) =>
+        jsonOption(
+          command
+            .option('--dir <dir>', 'folder to make (plugwork-connector-NAME)')
+            .addOption(
+              new Option('--template <name>', '`api`: a JSON HTTP API; `client`: a client or protocol of its own')
+                .choices(['api', 'client'])
+                .default('api'),
+            ),
+        ),
+    },
+    async () => (await import('./commands/connector-new.ts')).connectorNew,
+  )
+}
 
 function addUpkeep(program: Command, add: Add): void {
   add(

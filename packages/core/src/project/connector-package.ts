@@ -9,6 +9,7 @@ import {
   findInstalled,
   isVersionRange,
   packageEntry,
+  readManifest,
   versionFits,
   type InstalledPackage,
   type PackageManifest,
@@ -44,17 +45,28 @@ export function readProjectManifest(directory: string): ProjectManifest | null {
   }
 }
 
-/** The connector packages among the project's dependencies, in the order of their names. */
+/** The connector packages among the project's dependencies, in the order of their names; the project itself, if it is one. */
 export async function findConnectorPackages(
   { file, dependencies }: ProjectManifest,
   version: string,
 ): Promise<readonly ConnectorPackage[]> {
   const found: ConnectorPackage[] = []
+  const own = ownPackage(dirname(file))
+  if (own !== null) found.push(await readPackage(own, version))
   for (const name of dependencies ?? []) {
     const installed = findInstalled(name, dirname(file))
     if (installed !== null && isConnectorPackage(installed.manifest)) found.push(await readPackage(installed, version))
   }
   return found
+}
+
+/** A project that is a connector package itself: its author's flows use what was built last. */
+function ownPackage(directory: string): InstalledPackage | null {
+  const manifest = readManifest(directory)
+  if (manifest === null || !isConnectorPackage(manifest)) return null
+  const { name, version } = manifest
+  const text = (value: unknown): string => (typeof value === 'string' ? value : '')
+  return { name: text(name), version: text(version), directory, manifest }
 }
 
 function readText(file: string): string | null {
@@ -98,7 +110,7 @@ async function readPackage(installed: InstalledPackage, running: string): Promis
     entry === null
       ? connectors === undefined
         ? 'Its package.json names no module: add "plugwork": { "connectors": "./dist/index.js" }.'
-        : `There is no file ${JSON.stringify(connectors)} in it, which its package.json names as "plugwork.connectors".`
+        : `There is no file ${JSON.stringify(connectors)} in it, which its package.json names as "plugwork.connectors". Is it built?`
       : names !== undefined && declared === null
         ? 'Its "plugwork.names" is no list of strings.'
         : await versionFault(manifest, field['api'], running)

@@ -187,3 +187,14 @@ test('a changed package.json brings connectors while the project is watched, and
   expect(project.flows.size).toBe(1)
   expect(project.definitions.connector?.('todo')?.name).toBe('todo')
 })
+
+test('the folder of a connector package is a project that has its connector', async () => {
+  const plugwork = { connectors: './index.js', api: '>=0.0.1', names: ['todo'] }
+  write('package.json', JSON.stringify({ name: 'acme-todo', version: '3.0.0', type: 'module', plugwork }))
+  write('examples/flow.yaml', uses('todo'))
+  expect((await load()).problems[0]!.message).toContain('Is it built?')
+  write('index.js', connector('todo'))
+  const { problems, packages } = await load()
+  expect(problems).toEqual([])
+  expect(packages).toEqual([{ name: 'acme-todo', version: '3.0.0', connectors: ['todo'], fault: null }])
+})

@@ -1,9 +1,10 @@
 /** `plugwork init`: a new project from a template. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { basename, join, resolve, sep } from 'node:path'
+import { existsSync, readdirSync, writeFileSync } from 'node:fs'
+import { basename, join, resolve } from 'node:path'
 import { flowJsonSchema } from '@plugwork/core'
-import { PACKAGE_DIRECTORY, readBuild } from '../build.ts'
+import { readBuild } from '../build.ts'
 import type { Context } from '../context.ts'
+import { copyTemplate } from '../copy-template.ts'
 import { EXIT, UsageError } from '../exit.ts'
 import { showPath } from '../render/path.ts'
 
@@ -29,7 +30,7 @@ export async function init(context: Context, name: string | undefined, options: 
   }
   const template = options.template ?? (await chooseTemplate(context, options))
   if (template === null) return EXIT.interrupted
-  const written = copyTemplate(template, directory)
+  const written = writeProject(template, directory)
   if (options.json) {
     context.json({ directory, template, files: written })
     return EXIT.done
@@ -60,27 +61,12 @@ async function chooseTemplate(context: Context, options: InitOptions): Promise<s
   return isCancel(chosen) ? null : chosen
 }
 
-/** Names that npm would leave out of a package, or read, under their own name. */
-const RENAMED: { readonly [name: string]: string } = { _gitignore: '.gitignore', '_package.json': 'package.json' }
-
 /** Copies what is not there yet; answers the names of the files, sorted. */
-function copyTemplate(template: string, directory: string): string[] {
-  const source = join(PACKAGE_DIRECTORY, 'templates', template)
+function writeProject(template: string, directory: string): string[] {
   const values = { name: packageName(directory), version: readBuild().version }
-  const written: string[] = []
-  for (const entry of readdirSync(source, { recursive: true, withFileTypes: true })) {
-    if (!entry.isFile()) continue
-    const inside = join(entry.parentPath, entry.name).slice(source.length + 1)
-    // What a check or run left in the template itself.
-    if (inside.split(sep).includes('.plugwork')) continue
-    const target = RENAMED[inside] ?? inside
-    const path = join(directory, target)
-    if (existsSync(path)) continue
-    mkdirSync(join(path, '..'), { recursive: true })
-    const text = readFileSync(join(entry.parentPath, entry.name), 'utf8')
-    writeFileSync(path, text.replaceAll('{{name}}', values.name).replaceAll('{{version}}', values.version))
-    written.push(target)
-  }
+  const written = copyTemplate(template, directory, (text) =>
+    text.replaceAll('{{name}}', values.name).replaceAll('{{version}}', values.version),
+  )
   const editor = join(directory, '.vscode')
   if (written.includes(join('.vscode', 'settings.json'))) {
     writeFileSync(join(editor, 'flow.schema.json'), `${JSON.stringify(flowJsonSchema(), null, 2)}\n`)
