@@ -8,6 +8,7 @@ import { rm } from 'node:fs/promises'
 import type { Server as HttpServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { WEBHOOK_ERRORS } from '@plugwork/connections/webhooks'
 import {
   CONNECTOR_ERRORS,
   EGRESS_ERRORS,
@@ -48,6 +49,8 @@ import { createStopping } from './stopping.ts'
 import { createEventFeed } from './trigger/event-feed.ts'
 import { createEventTriggers } from './trigger/event-trigger.ts'
 import { createRenderer } from './trigger/render.ts'
+import { createServiceHooks } from './trigger/service-hooks.ts'
+import type { ServiceWebhooksSource } from './trigger/service-hooks.ts'
 import { createScheduler } from './trigger/scheduler.ts'
 import { createTriggerRecord } from './trigger/trigger-record.ts'
 import { createWebhooks } from './trigger/webhook.ts'
@@ -87,6 +90,8 @@ export interface ServerOptions {
   readonly version: string
   /** Loads one flow file with the tasks beside it, for `plugwork run` on a folder that this server owns. */
   readonly loadFile: (file: string) => Promise<Project>
+  /** Webhooks of services; absent: there are none. */
+  readonly serviceWebhooks?: ServiceWebhooksSource
   readonly clock?: Clock
   /** Milliseconds that never jump. Default: the process's own. */
   readonly monotonic?: () => number
@@ -126,6 +131,7 @@ const ERROR_TABLES: ErrorTables = [
   PROJECT_ERRORS,
   CONNECTOR_ERRORS,
   EGRESS_ERRORS,
+  WEBHOOK_ERRORS,
 ]
 
 /** Puts a server together. Nothing runs or listens yet. Throws `auth_not_set_up`. */
@@ -190,6 +196,15 @@ export async function createServer(options: ServerOptions): Promise<Server> {
     loopback,
     stopping: waiters,
   })
+  const hooks = createServiceHooks({
+    source: options.serviceWebhooks ?? null,
+    runtime,
+    tenant,
+    maxBodyBytes,
+    baseUrl,
+    published: () => feed.wake(),
+    log,
+  })
   const retention = createRetention({ runtime, clock, defaultRetentionMs: settings.retention, log })
   const readiness = createReadiness({ store, clock })
   const http = createHttpMetrics()
@@ -209,11 +224,12 @@ export async function createServer(options: ServerOptions): Promise<Server> {
     tenant,
     feed,
     control,
+    hooks: { webhooks: () => hooks.webhooks(), baseUrl },
     system: {
       version,
       baseUrl,
       errorTables: ERROR_TABLES,
-      samples: () => collectSamples({ runtime, store, http, version }),
+      samples: () => [...collectSamples({ runtime, store, http, version }), ...hooks.samples()],
       readiness,
       scheduler,
       prune: retention.prune,
@@ -226,7 +242,7 @@ export async function createServer(options: ServerOptions): Promise<Server> {
   let starting: Promise<void> | null = started.promise
   const dispatch = createDispatch({
     table: createRouteTable(routes),
-    mounts: [webhooks],
+    mounts: [webhooks, hooks],
     tokens,
     attempts: createAttempts(monotonic),
     tenant,
@@ -246,7 +262,7 @@ export async function createServer(options: ServerOptions): Promise<Server> {
     fetch: createFetch({ dispatch, requestId }),
     ownerToken: owner,
     routes,
-    mounts: [webhooks],
+    mounts: [webhooks, hooks],
     runtime,
     registry,
     async start() {
@@ -261,6 +277,7 @@ export async function createServer(options: ServerOptions): Promise<Server> {
       started.resolve()
       await scheduler.start()
       await eventTriggers.start()
+      await hooks.start()
       retention.start()
     },
     async listen(port) {
@@ -291,6 +308,8 @@ export async function createServer(options: ServerOptions): Promise<Server> {
       await within(drained, graceMs / 2)
       waiters.stop()
       await within(drained, ANSWER_MS)
+      // What is not published yet stays in its store.
+      await hooks.close(ANSWER_MS)
       const left = Math.max(0, graceMs - (monotonic() - began))
       const result = await runtime.stop(left)
       for (const server of servers) server.closeAllConnections()

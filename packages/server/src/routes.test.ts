@@ -42,6 +42,12 @@ test('every route with its permission', () => {
     'GET /api/v1/events/stream: events:read',
     'GET /api/v1/connectors: connectors:read',
     'GET /api/v1/connectors/:name: connectors:read',
+    'GET /api/v1/hooks: hooks:read',
+    'POST /api/v1/hooks: hooks:write',
+    'POST /api/v1/hooks/:id/rotate: hooks:write',
+    'POST /api/v1/hooks/:id/retire: hooks:write',
+    'POST /api/v1/hooks/:id/confirm: hooks:write',
+    'DELETE /api/v1/hooks/:id: hooks:write',
     'GET /api/v1/tokens: admin',
     'POST /api/v1/tokens: admin',
     'DELETE /api/v1/tokens/:id: admin',
@@ -57,6 +63,7 @@ test('every route with its permission', () => {
     'POST /control/v1/:operation: admin, local',
     'GET /control/v1/watch/:id: admin, local',
     'ANY /webhooks/*: decided by the trigger (`auth`)',
+    'ANY /hooks/*: decided by the signature of the service',
   ])
 })
 

@@ -2,6 +2,8 @@
 import { connectorRoutes } from './api/connectors.ts'
 import { eventRoutes } from './api/events.ts'
 import { flowRoutes } from './api/flows.ts'
+import { hookRoutes } from './api/hooks.ts'
+import type { HookRoutesOptions } from './api/hooks.ts'
 import { resumeRoutes } from './api/resume.ts'
 import { runRoutes } from './api/runs.ts'
 import type { Services } from './api/services.ts'
@@ -19,14 +21,16 @@ export interface RoutesOptions {
   readonly feed: EventFeed
   readonly system: Omit<SystemOptions, 'routes'>
   readonly control: ControlOperations
+  readonly hooks: HookRoutesOptions
 }
 
-export function serverRoutes({ services, tenant, feed, system, control }: RoutesOptions): readonly Route[] {
+export function serverRoutes({ services, tenant, feed, system, control, hooks }: RoutesOptions): readonly Route[] {
   const routes: readonly Route[] = [
     ...flowRoutes(services),
     ...runRoutes(services),
     ...eventRoutes(services, feed),
     ...connectorRoutes(services),
+    ...hookRoutes(hooks),
     ...tokenRoutes(services),
     ...resumeRoutes({ ...services, tenant }),
     ...systemRoutes({ ...system, routes: () => routes }),

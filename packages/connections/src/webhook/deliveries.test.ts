@@ -210,7 +210,8 @@ test('an event that another process has taken over is left to it, and the handle
     told.resolve(String(signal.reason))
   })
   await deliver(slow)
-  const [{ version, ...row }] = (await store.list('events', { limit: 1 })) as [{ version: number } & never]
+  const [stored] = await store.list('events', { limit: 1 })
+  const { version, ...row } = stored!
   await store.replace('events', row, version)
   expect(await told.promise).toContain('another process')
   await slow.idle()

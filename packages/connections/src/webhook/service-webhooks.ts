@@ -95,7 +95,10 @@ export type TriggerPayload<C, Name> = Name extends keyof TriggersOf<C>
 const DEFAULT_MAX_BODY = 4 * 1024 * 1024
 const DEFAULT_LIMIT = 50
 
-type Source = Connector & { readonly webhooks: WebhookSource }
+interface Source {
+  readonly name: string
+  readonly webhooks: WebhookSource
+}
 
 /** Whose events come in at an address. */
 interface Receiver {
@@ -414,7 +417,9 @@ export class ServiceWebhooks {
 
   #source(name: string): Source {
     const connector = this.#connectors.get(name)
-    if (connector?.webhooks !== undefined) return { ...connector, webhooks: connector.webhooks }
+    // Asked for once: a connector may be loaded by it.
+    const webhooks = connector?.webhooks
+    if (webhooks !== undefined) return { name, webhooks }
     const what = connector === undefined ? `There is no connector "${name}" here` : `${name} takes no webhooks`
     throw webhookError('webhook_not_supported', `${what}.`)
   }

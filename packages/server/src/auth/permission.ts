@@ -6,6 +6,8 @@ export const PERMISSIONS = {
   'runs:write': 'Start, cancel, retry, replay, resolve and signal runs.',
   'events:read': 'Read the event bus.',
   'events:write': 'Publish on the event bus.',
+  'hooks:read': 'See addresses for webhooks of services.',
+  'hooks:write': 'Make, change and remove addresses for webhooks of services.',
   'connectors:read': 'See which connectors and actions there are.',
   'metrics:read': 'Read `/metrics`.',
   admin: 'Everything, tokens and upkeep included.',

@@ -15,6 +15,7 @@ import type { Clock, Project, RuntimeOptions, Store } from '@plugwork/core/node'
 import { createServer } from '../create-server.ts'
 import type { Server, ServerSettings } from '../create-server.ts'
 import type { Log } from '../log.ts'
+import type { ServiceWebhooksSource } from '../trigger/service-hooks.ts'
 
 export const OWNER_TOKEN = 'owner-token-of-the-tests'
 
@@ -27,6 +28,7 @@ export interface HarnessOptions {
   readonly clock?: Clock
   readonly monotonic?: () => number
   readonly log?: Log
+  readonly serviceWebhooks?: ServiceWebhooksSource
   /** Files may have errors: the test is about that. */
   readonly mayBeBroken?: boolean
   /** A folder that an earlier harness left with `keep`. */
@@ -117,6 +119,7 @@ export async function openHarness(options: HarnessOptions = {}): Promise<Harness
     ...(options.clock === undefined ? {} : { clock: options.clock }),
     ...(options.monotonic === undefined ? {} : { monotonic: options.monotonic }),
     ...(options.log === undefined ? {} : { log: options.log }),
+    ...(options.serviceWebhooks === undefined ? {} : { serviceWebhooks: options.serviceWebhooks }),
   })
   await server.start()
   const { port } = await server.listen(0)
