@@ -96,7 +96,15 @@ export async function openEngine({ settings, directory, environment, socket }: E
         executor: createExecutor({ clock: systemClock, log: options.log, ...(limits === null ? {} : { limits }) }),
         maxActive: settings.concurrency,
         // Opened by the first step that uses one: most commands never do.
-        storedConnections: { open: async (request) => (await connections()).stored.open(request) },
+        storedConnections: {
+          async open(request) {
+            const { connections: known, stored } = await connections()
+            // Connectors of the project's packages come and go.
+            const own = definitions.connector?.(request.connector)
+            if (own !== undefined && own !== null) known.register(own)
+            return stored.open(request)
+          },
+        },
         version,
         ...options,
       })

@@ -397,7 +397,12 @@ function addConnections(program: Command, add: Add): void {
   const load = async () => import('./commands/connection.ts')
   add(
     connection,
-    { usage: 'list', summary: 'List connectors.', example: 'plugwork connection list', configure: jsonOption },
+    {
+      usage: 'list',
+      summary: 'List connectors, and the connections that are stored.',
+      example: 'plugwork connection list\nplugwork connection list --stored --json',
+      configure: (command) => jsonOption(projectOptions(command.option('--stored', 'only what is stored'))),
+    },
     async () => (await load()).list,
   )
   add(

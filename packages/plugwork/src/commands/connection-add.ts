@@ -1,7 +1,6 @@
 /** `plugwork connection add`: stores a connection, once its service has said that it works. */
 import type { AuthMethod, Connector } from '@plugwork/core/node'
 import type { Connection, TokenSet } from '@plugwork/connections'
-import { installedConnectors } from '../connectors.ts'
 import type { Context } from '../context.ts'
 import { EXIT, UsageError } from '../exit.ts'
 import { TENANT_ACTOR } from '../stored-connections.ts'
@@ -12,6 +11,7 @@ import {
   fullName,
   openStored,
   shownConnection,
+  withConnectors,
   type ConnectionFlags,
   type OpenedConnections,
 } from './stored-connection.ts'
@@ -25,7 +25,7 @@ export interface AddFlags extends ConnectionFlags, FieldFlags, SignInFlags {
 }
 
 export async function add(context: Context, name: string, flags: AddFlags): Promise<number> {
-  return addTo(context, await installedConnectors(), name, flags)
+  return withConnectors(context, flags, (connectors) => addTo(context, connectors, name, flags))
 }
 
 /** The same with the connectors given. */

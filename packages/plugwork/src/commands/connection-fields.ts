@@ -136,16 +136,16 @@ function fieldsOf(connector: Connector, auth: AuthMethod | null): readonly Field
     readonly required?: readonly string[]
   }
   const named = auth === null ? [] : secretsOf(auth)
-  const others = Object.values(connector.auth ?? {}).flatMap(secretsOf)
+  const others = new Set(Object.values(connector.auth ?? {}).flatMap(secretsOf))
   const fields = Object.entries(properties).map(([name, schema]): Field => {
-    const secret = named.includes(name) || others.includes(name) || schema['x-plugwork'] === 'secret'
+    const secret = named.includes(name) || others.has(name) || schema['x-plugwork'] === 'secret'
     const needed = named.includes(name) || (required.includes(name) && schema['default'] === undefined)
     return {
       name,
       description: typeof schema['description'] === 'string' ? schema['description'] : '',
       required: needed,
       // A secret of another method is not asked for.
-      asked: needed || (secret && !others.includes(name)),
+      asked: needed || (secret && !others.has(name)),
       secret,
       holdsSecret: JSON.stringify(schema).includes('"x-plugwork":"secret"'),
       text: schema['type'] === 'string',

@@ -2,13 +2,19 @@
 import type { Connector } from '@plugwork/core/node'
 import { closest } from '@plugwork/core'
 import type { Connection } from '@plugwork/connections'
-import { installedConnectors } from '../connectors.ts'
 import type { Context } from '../context.ts'
 import { EXIT, UsageError } from '../exit.ts'
 import { TENANT_ACTOR } from '../stored-connections.ts'
 import { addTo, methodNamed, needsPerson } from './connection-add.ts'
 import { signIn, type SignInFlags } from './sign-in.ts'
-import { findStored, fullName, openStored, shownConnection, type ConnectionFlags } from './stored-connection.ts'
+import {
+  findStored,
+  fullName,
+  openStored,
+  shownConnection,
+  withConnectors,
+  type ConnectionFlags,
+} from './stored-connection.ts'
 
 export interface LoginFlags extends ConnectionFlags, SignInFlags {
   readonly name: string
@@ -17,7 +23,7 @@ export interface LoginFlags extends ConnectionFlags, SignInFlags {
 }
 
 export async function login(context: Context, target: string, flags: LoginFlags): Promise<number> {
-  return loginWith(context, await installedConnectors(), target, flags)
+  return withConnectors(context, flags, (connectors) => loginWith(context, connectors, target, flags))
 }
 
 /** The same with the connectors given. */

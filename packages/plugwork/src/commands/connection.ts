@@ -10,6 +10,8 @@ import { lookForPackages, type NeededPackage } from '../package-need.ts'
 import { findProjectFolder } from '../project-folder.ts'
 import { showPath } from '../render/path.ts'
 import { count, table } from '../render/text.ts'
+import { folderOf } from './runs.ts'
+import { listStored, printStored, shownConnection, type ConnectionFlags } from './stored-connection.ts'
 
 interface JsonFlag {
   readonly json?: boolean
@@ -30,9 +32,26 @@ export function connectorNamed({ connectors, leftOut }: KnownConnectors, name: s
   )
 }
 
-export async function list(context: Context, options: JsonFlag): Promise<number> {
-  const directory = findProjectFolder(context.workingDirectory)
+export interface ListFlags extends ConnectionFlags {
+  /** Leave the connectors out. */
+  readonly stored?: boolean
+}
+
+/** Connectors, and below them the connections that are stored. */
+export async function list(context: Context, options: ListFlags): Promise<number> {
+  const { directory } = folderOf(context, options)
   using known = await connectorsOf(directory)
+  const stored = await listStored(
+    context,
+    options,
+    known.connectors.map(({ connector }) => connector),
+  )
+  if (options.stored) {
+    if (options.json) context.json({ stored: stored.map(shownConnection) })
+    else if (stored.length === 0) context.note('Nothing is stored yet: plugwork connection add CONNECTOR')
+    else printStored(context, stored)
+    return EXIT.done
+  }
   const shown = await Promise.all(
     known.connectors.map(async ({ connector, from }) => {
       const { name, title, description, version, actions } = connector
@@ -42,7 +61,7 @@ export async function list(context: Context, options: JsonFlag): Promise<number>
   )
   if (options.json) {
     const leftOut = known.leftOut.map(({ name, version, fault }) => ({ name, version, reason: fault }))
-    context.json({ connectors: shown, left_out: leftOut })
+    context.json({ connectors: shown, left_out: leftOut, stored: stored.map(shownConnection) })
     return EXIT.done
   }
   const { bold, dim, warn } = context.style
@@ -53,6 +72,10 @@ export async function list(context: Context, options: JsonFlag): Promise<number>
     packages.map((need) => packageState(context, need)).join(', '),
   ])
   context.print(table(rows, context.wrapAt))
+  if (stored.length > 0) {
+    context.print(`\n${bold('Stored')}`)
+    printStored(context, stored)
+  }
   for (const { name, version, fault } of known.leftOut) {
     context.note(`${warn('!')} The connector package ${name}@${version} is left out. ${fault ?? ''}`)
   }

@@ -64,9 +64,13 @@ test('a connection is added, used by a flow, tested, replaced and removed', asyn
   expect(await json(['run', 'flow.yaml'])).toMatchObject({ code: 0, outputs: { name: 'octocat/Hello-World' } })
   for (const file of ['connections.db', 'connections.db-wal', 'plugwork.db', 'plugwork.db-wal']) {
     const bytes = readFileSync(join(sandbox.directory, '.plugwork', file), { flag: 'a+' })
-    expect(bytes.includes(TOKEN), file).toBe(false)
+    expect([file, bytes.includes(TOKEN)]).toEqual([file, false])
   }
   expect(await json(['connection', 'test', 'work-github'])).toMatchObject({ code: 0 })
+  expect(await json(['connection', 'list', '--stored'])).toMatchObject({ stored: [{ name: 'work-github' }] })
+  expect(await json(['connection', 'list'])).toMatchObject({ stored: [{ name: 'work-github' }] })
+  const { stdout: listed } = await sandbox.plugwork(['connection', 'list'], { env })
+  expect(listed).toMatch(/Stored\nwork-github\s+github\s+token\s+active/)
   expect(await json(add('token=env:GH'))).toMatchObject({
     code: 2,
     error: { message: /* named */ expect.stringContaining('github/work-github already') },
@@ -267,9 +271,9 @@ test('signing in: in a browser that comes back, with a code, and again for a con
   const refused = loginWith(third.context, [notes], 'notes', { ...flags, port })
   const denied = new URL(await third.sees(/Sign in to Notes: (\S+)/))
   const state = denied.searchParams.get('state')!
-  const outcome = expect(refused).rejects.toMatchObject({ code: 'oauth_denied' })
+  const outcome = refused.catch((error: unknown) => error)
   await fetch(`${callback}?error=access_denied&state=${state}&iss=${encodeURIComponent(server.issuer)}`)
-  await outcome
+  expect(await outcome).toMatchObject({ code: 'oauth_denied' })
 
   const none = listening(sandbox.directory, { PLUGWORK_EGRESS_ALLOW: '127.0.0.1' })
   await expect(loginWith(none.context, [notes], 'notes', { ...flags, name: 'other' })).rejects.toMatchObject({

@@ -3,7 +3,7 @@ import { createEgress, type Connector } from '@plugwork/core/node'
 import type { Connection } from '@plugwork/connections'
 import { closest } from '@plugwork/core'
 import { findConnectionStore } from '../connection-store.ts'
-import { installedConnectors } from '../connectors.ts'
+import { connectorsOf } from '../connectors.ts'
 import type { Context } from '../context.ts'
 import { UsageError } from '../exit.ts'
 import type { ProjectFolder } from '../project-folder.ts'
@@ -18,28 +18,37 @@ export interface OpenedConnections extends KeptConnections, AsyncDisposable {
   readonly connectors: readonly Connector[]
 }
 
+/** Does something with all connectors that the project can use, those of its packages included. */
+export async function withConnectors<T>(
+  context: Context,
+  flags: ConnectionFlags,
+  work: (connectors: readonly Connector[]) => Promise<T>,
+): Promise<T> {
+  using known = await connectorsOf(folderOf(context, flags).directory)
+  return await work(known.connectors.map(({ connector }) => connector))
+}
+
 /** Opens the stored connections of the project; they may be open in a server at the same time. */
 export async function openStored(
   context: Context,
   flags: ConnectionFlags,
-  connectors?: readonly Connector[],
+  connectors: readonly Connector[],
 ): Promise<OpenedConnections> {
   const folder = folderOf(context, flags)
-  const known = connectors ?? (await installedConnectors())
   const egress = createEgress({ allow: folder.settings.egressAllow })
   try {
     const kept = await openKeptConnections({
       directory: folder.directory,
       settings: folder.settings,
       environment: context.environment,
-      connectors: known,
+      connectors,
       egress,
       log: (level, message) => context.note(`${context.noteStyle.warn(level)} ${message}`),
     })
     return {
       ...kept,
       folder,
-      connectors: known,
+      connectors,
       async [Symbol.asyncDispose]() {
         await kept.close()
         await egress.close()
@@ -66,7 +75,7 @@ export function connectorCalled(connectors: readonly Connector[], wanted: string
 export async function listStored(
   context: Context,
   flags: ConnectionFlags,
-  connectors?: readonly Connector[],
+  connectors: readonly Connector[],
 ): Promise<readonly Connection[]> {
   const store = await findConnectionStore(folderOf(context, flags).settings)
   if (store === null) return []
