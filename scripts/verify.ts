@@ -144,6 +144,11 @@ function published(): void {
       run(process.execPath, [installed, 'init', 'app', '--template', 'basic'], { cwd: user }),
     )
     check('packed plugwork test', run(process.execPath, [installed, 'test', 'app'], { cwd: user }))
+    const path = join(root, 'scripts/connector-path.ts')
+    check(
+      'a connector package: made, tested, packed, installed, used in a flow',
+      run(process.execPath, [path, installed, work, ...tarballs.values()]),
+    )
   } finally {
     rmSync(work, { recursive: true, force: true })
   }
