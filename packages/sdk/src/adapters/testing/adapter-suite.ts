@@ -8,6 +8,7 @@ import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { AdapterOptions, Mountable } from '../mountable.ts'
+import { testPlugwork } from './plugwork-suite.ts'
 
 /**
  * An application with the adapter in it, listening on a free port: `GET /app` answers `the app`, `POST /app` answers the JSON
@@ -295,6 +296,8 @@ export function describeAdapter(name: string, start: StartApp, differences: Diff
         /^HTTP\/1.1 4\d\d/,
       )
     })
+
+    testPlugwork(start)
   })
 }
 
