@@ -188,6 +188,21 @@ test('a changed package.json brings connectors while the project is watched, and
   expect(project.definitions.connector?.('todo')?.name).toBe('todo')
 })
 
+test('another version of a package is another module, and so is what it imports relatively', async () => {
+  write('package.json', dependencies('acme-todo'))
+  const module = `export { connectors } from './todo.js'\n`
+  install('acme-todo', FITS, module)
+  write('node_modules/acme-todo/todo.js', connector('todo'))
+  write('flow.yaml', uses('todo').replace('todo_get', 'todo_fetch'))
+  const project = await load()
+  expect(project.flows.size).toBe(0)
+  project.watch(() => undefined)
+  install('acme-todo', FITS, module, { version: '1.1.0' })
+  write('node_modules/acme-todo/todo.js', connector('todo', { action: 'fetch' }))
+  write('package.json', `${dependencies('acme-todo')}\n`)
+  await expect.poll(() => project.flows.size).toBe(1)
+})
+
 test('the folder of a connector package is a project that has its connector', async () => {
   const plugwork = { connectors: './index.js', api: '>=0.0.1', names: ['todo'] }
   write('package.json', JSON.stringify({ name: 'acme-todo', version: '3.0.0', type: 'module', plugwork }))
