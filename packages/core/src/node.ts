@@ -107,11 +107,7 @@ export {
   versionFits,
   type InstalledPackage,
 } from './project/installed-package.ts'
-export {
-  loadConnectorPackages,
-  type LoadedPackages,
-  type ProjectPackage,
-} from './project/connector-packages.ts'
+export { loadConnectorPackages, type LoadedPackages, type ProjectPackage } from './project/connector-packages.ts'
 export type { FileProblem, Project, ProjectFlow } from './project/project.ts'
 export { flowSignature } from './project/snapshot.ts'
 export { tasksOf } from './project/tasks-file.ts'
