@@ -72,8 +72,29 @@ function storeOn(db: DatabaseSync, file: string): ConnectionStore {
   }
   // Rows have the columns of the migration.
   const rows = (text: SqlText): SqlRow[] => statement(text).all(...text.values) as unknown as SqlRow[]
-  const change = async (text: SqlText): Promise<number> =>
-    patiently(file, () => Number(statement(text).run(...text.values).changes))
+  const write = (text: SqlText): number => Number(statement(text).run(...text.values).changes)
+  let waiting: Waiting[] = []
+  let writing: Promise<void> = Promise.resolve()
+  /** Changes of one turn of the event loop share a commit: what it costs is the commit, not the change. */
+  const change = (text: SqlText): Promise<number> =>
+    new Promise((resolve, reject) => {
+      waiting.push({ text, resolve, reject })
+      if (waiting.length === 1) writing = writing.then(nextTurn).then(writeAll)
+    })
+  const writeAll = async (): Promise<void> => {
+    const changes = waiting
+    waiting = []
+    try {
+      const outcomes = await patiently(file, () => inOneCommit(db, changes, write))
+      changes.forEach(({ resolve, reject }, index) => {
+        const outcome = outcomes[index]!
+        if (typeof outcome === 'number') resolve(outcome)
+        else reject(storeError('connection_store_failed', `${file}: ${outcome.message}`, outcome))
+      })
+    } catch (error) {
+      for (const { reject } of changes) reject(error)
+    }
+  }
   return {
     async get(table, id) {
       const [row] = await patiently(file, () => rows(getRow(DIALECT, table, id)))
@@ -97,8 +118,45 @@ function storeOn(db: DatabaseSync, file: string): ConnectionStore {
       return (await patiently(file, () => rows(listRows(DIALECT, table, query)))).map(fromSql)
     },
     async close() {
+      await writing
       if (db.isOpen) db.close()
     },
+  }
+}
+
+/** A change that has not been written yet. */
+interface Waiting {
+  readonly text: SqlText
+  resolve(changes: number): void
+  reject(error: unknown): void
+}
+
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+/** Rows changed by each, or why the schema refused it; a refused statement leaves the others as they are. */
+function inOneCommit(
+  db: DatabaseSync,
+  changes: readonly Waiting[],
+  write: (text: SqlText) => number,
+): readonly (number | Error)[] {
+  if (!db.isOpen) throw storeClosed()
+  const outcome = (text: SqlText): number | Error => {
+    try {
+      return write(text)
+    } catch (error) {
+      if (resultCode(error) === CONSTRAINT) return error as Error
+      throw error
+    }
+  }
+  if (changes.length === 1) return [outcome(changes[0]!.text)]
+  db.exec('BEGIN IMMEDIATE')
+  try {
+    const outcomes = changes.map(({ text }) => outcome(text))
+    db.exec('COMMIT')
+    return outcomes
+  } catch (error) {
+    if (db.isTransaction) db.exec('ROLLBACK')
+    throw error
   }
 }
 

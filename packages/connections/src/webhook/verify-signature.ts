@@ -90,7 +90,11 @@ function spkiKey(der: Buffer): KeyObject {
 }
 
 function judgeTime({ time }: Claim, now: number, toleranceMs: number): 'fresh' | 'stale' | 'malformed' {
-  if (time === undefined) return 'fresh'
+  return time === undefined ? 'fresh' : judgeSignedTime(time, now, toleranceMs)
+}
+
+/** Whether a signed time is near enough to now, before or after it. */
+export function judgeSignedTime(time: SignedTime, now: number, toleranceMs: number): 'fresh' | 'stale' | 'malformed' {
   const at = epochMs(time)
   if (at === null) return 'malformed'
   return Math.abs(now - at) <= toleranceMs ? 'fresh' : 'stale'
