@@ -12,6 +12,7 @@ import { benchOpenRuns } from './open-runs.ts'
 import { benchPostgresStore } from './postgres-store.ts'
 import { benchServer } from './server.ts'
 import { STEP_BENCHES } from './steps.ts'
+import { benchWebhooks } from './webhooks.ts'
 
 const BENCHES: Record<string, () => Promise<Row[]>> = {
   expression: benchExpression,
@@ -24,6 +25,7 @@ const BENCHES: Record<string, () => Promise<Row[]>> = {
   'journal-size': STEP_BENCHES.journalSize,
   'postgres-store': benchPostgresStore,
   databases: benchDatabases,
+  webhooks: benchWebhooks,
   server: async () => {
     using bench = new Workbench()
     return await benchServer(bench)
