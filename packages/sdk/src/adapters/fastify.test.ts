@@ -1,3 +1,6 @@
+import { once } from 'node:events'
+import { connect } from 'node:http2'
+import { text } from 'node:stream/consumers'
 import fastify from 'fastify'
 import { expect, test } from 'vitest'
 import { fastifyPlugin } from './fastify.ts'
@@ -40,5 +43,27 @@ test('another prefix is refused when the application starts', async () => {
   const app = fastify()
   const registered = async (): Promise<void> => void (await app.register(fastifyPlugin(plug), { prefix: '/v1' }))
   await expect(registered()).rejects.toMatchObject({ code: 'adapter_mount_invalid' })
+  await app.close()
+})
+
+test('over HTTP/2, with a body that nobody announced and one that nobody reads', async () => {
+  const app = fastify({ http2: true })
+  await app.register(
+    fastifyPlugin({
+      basePath: '/api',
+      handler: async (request) =>
+        new Response(request.method === 'PUT' ? 'unread' : `${new URL(request.url).pathname} ${await request.text()}`),
+    }),
+  )
+  const client = connect(await app.listen({ port: 0, host: '127.0.0.1' }))
+  const ask = async (method: string): Promise<string> => {
+    const stream = client.request({ ':method': method, ':path': '/api/x', 'content-type': 'application/json' })
+    stream.end('{"a": 1.0}')
+    return text(stream)
+  }
+  expect(await ask('POST')).toBe('/api/x {"a": 1.0}')
+  expect(await ask('PUT')).toBe('unread')
+  client.close()
+  await once(client, 'close')
   await app.close()
 })

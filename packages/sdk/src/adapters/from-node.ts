@@ -85,7 +85,8 @@ const DRAINED_BYTES = 64 * 1024
 
 /** Whether so much of the body is unread that the connection is better closed than drained. */
 export function isLeftUnread(message: IncomingMessage): boolean {
-  if (message.complete || !hasBody(message)) return false
+  // A stream of HTTP/2 ends by itself, and `Connection` is no header there.
+  if (message.httpVersionMajor > 1 || message.complete || !hasBody(message)) return false
   const length = message.headers['content-length']
   return length === undefined || Number(length) > DRAINED_BYTES
 }

@@ -69,13 +69,24 @@ export function serveNode(plug: Mountable, options: AdapterOptions, exchange: No
   } catch (error) {
     return fail(error)
   }
-  plug
-    .handler(request)
-    .then((answer) => toNode(answer, message, response))
-    .catch((error: unknown) => {
-      // Nobody waits for an answer any more, and the handler was told to stop.
-      if (!request.signal.aborted) fail(error)
-    })
+  answer(plug, request, message, response).catch(fail)
+}
+
+async function answer(
+  plug: Mountable,
+  request: Request,
+  message: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  let made: Response
+  try {
+    made = await plug.handler(request)
+  } catch (error) {
+    // Nobody waits for an answer any more, and the handler was told to stop.
+    if (request.signal.aborted) return
+    throw error
+  }
+  await toNode(made, message, response)
 }
 
 /** Protocol and host of a request, without belief in what proxies add. */
