@@ -4,4 +4,4 @@ export { createCertificates, type CertificateSource } from './webhook/certificat
 export { ERRORS as WEBHOOK_ERRORS } from './webhook/errors.ts'
 export { signatureBytes, type SignedRequest, type SignatureScheme } from './webhook/signature-scheme.ts'
 export { SIGNATURE_SCHEMES } from './webhook/signature-schemes.ts'
-export { sameBytes, verifySignature, type Verdict } from './webhook/verify-signature.ts'
+export { judgeSignedTime, sameBytes, verifySignature, type Verdict } from './webhook/verify-signature.ts'

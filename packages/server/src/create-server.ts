@@ -8,9 +8,10 @@ import { rm } from 'node:fs/promises'
 import type { Server as HttpServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { WEBHOOK_ERRORS } from '@plugwork/connections/webhooks'
+import { createCertificates, WEBHOOK_ERRORS } from '@plugwork/connections/webhooks'
 import {
   CONNECTOR_ERRORS,
+  createEgress,
   EGRESS_ERRORS,
   PROJECT_ERRORS,
   ACTION_ERRORS,
@@ -18,7 +19,7 @@ import {
   STORE_ERRORS,
   systemClock,
 } from '@plugwork/core/node'
-import type { BlobStore, Clock, Connector, Definitions, Project, Runtime, Store } from '@plugwork/core/node'
+import type { BlobStore, Clock, Connector, Definitions, Egress, Project, Runtime, Store } from '@plugwork/core/node'
 import type { Services } from './api/services.ts'
 import { createAttempts } from './auth/attempts.ts'
 import { createTokens, ensureOwnerToken } from './auth/token.ts'
@@ -80,6 +81,8 @@ export interface ServerOptions {
   readonly store: Store
   readonly blobs: BlobStore
   readonly connectors: readonly Connector[]
+  /** For certificates that signed webhooks name. Default: one of the server's own. */
+  readonly egress?: Egress
   /**
    * Makes the runtime over the server's definitions: those of the project, and of flows put over the API. `baseUrl` is
    * the server's public address, known once it listens.
@@ -184,7 +187,9 @@ export async function createServer(options: ServerOptions): Promise<Server> {
   const triggers = { registry, runtime, store, renderer, record, tenant, clock, log }
   const scheduler = createScheduler({ ...triggers, monotonic })
   const eventTriggers = createEventTriggers({ ...triggers, feed })
+  const egress = options.egress ?? createEgress()
   const webhooks = createWebhooks({
+    certificates: createCertificates({ egress, clock }),
     registry,
     runtime,
     renderer,
@@ -317,6 +322,7 @@ export async function createServer(options: ServerOptions): Promise<Server> {
       if (controlPath !== null) await rm(controlPath, { force: true })
       await registry.close()
       readiness.close()
+      if (options.egress === undefined) await egress.close()
       await store.close()
       return result
     },

@@ -396,6 +396,12 @@ export interface HmacAuthDocument {
   readonly encoding?: 'hex' | 'base64'
   /** Text before the signature in the header, such as `sha256=`. */
   readonly prefix?: string
+  /** Name of the header with the time of signing, which is signed too. */
+  readonly timestamp_header?: string
+  /** How far that time may be from now. */
+  readonly tolerance?: string | number
+  /** What is signed then: `{timestamp}` and `{body}`, with text around them. */
+  readonly signed?: string
 }
 
 export interface ScheduleDocument {

@@ -347,6 +347,9 @@ export const WEBHOOK_AUTH = {
     algorithm: choice(['sha1', 'sha256', 'sha512'], 'Default: sha256.'),
     encoding: choice(['hex', 'base64'], 'Default: hex.'),
     prefix: of('text', 'Text before the signature, such as `sha256=`.'),
+    timestamp_header: of('text', 'Name of the header with the time of signing: requests of another time are refused.'),
+    tolerance: of('duration', 'How far that time may be from now. Default: 5m.'),
+    signed: of('text', 'What is signed with a `timestamp_header`. Default: `{timestamp}.{body}`.'),
   } satisfies Keys<doc.HmacAuthDocument>,
   signature: {
     provider: need(choice(SIGNATURE_PROVIDERS, 'Whose scheme.')),

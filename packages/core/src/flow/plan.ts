@@ -264,6 +264,8 @@ export type WebhookAuth =
       readonly algorithm: 'sha1' | 'sha256' | 'sha512'
       readonly encoding: 'hex' | 'base64'
       readonly prefix?: string
+      /** The time of signing is signed with the body; `signed` has `{timestamp}` and `{body}` once each. */
+      readonly timestamp?: { readonly header: string; readonly toleranceMs: number; readonly signed: string }
     }
   | {
       readonly type: 'signature'

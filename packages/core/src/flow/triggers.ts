@@ -266,11 +266,34 @@ function readAuthOptions(c: Compilation, place: Place, type: AuthType, beside: b
         algorithm: fields.algorithm ?? 'sha256',
         encoding: fields.encoding ?? 'hex',
         ...(fields.prefix === undefined ? {} : { prefix: fields.prefix }),
+        ...signedTime(c, place, fields),
       }
     }
     case 'signature':
       return signatureAuth(c, readFields(c, place, WEBHOOK_AUTH.signature, what, options))
   }
+}
+
+/** The replay window of `hmac`. Without the time among what is signed, anybody could write another one. */
+function signedTime(
+  c: Compilation,
+  place: Place,
+  { timestamp_header: header, tolerance, signed }: Fields<typeof WEBHOOK_AUTH.hmac>,
+): Pick<Extract<WebhookAuth, { readonly type: 'hmac' }>, 'timestamp'> {
+  if (header === undefined) {
+    const useless = tolerance !== undefined ? 'tolerance' : signed !== undefined ? 'signed' : undefined
+    if (useless !== undefined) {
+      const message = `\`${useless}\` of \`hmac\` needs a \`timestamp_header\`.`
+      c.report('PW1013', childPlace(place, useless) ?? place, message)
+    }
+    return {}
+  }
+  const text = signed ?? '{timestamp}.{body}'
+  if (text.split('{timestamp}').length !== 2 || text.split('{body}').length !== 2) {
+    const message = '`signed` names `{timestamp}` and `{body}` once each, such as `{timestamp}.{body}`.'
+    c.report('PW1013', childPlace(place, 'signed') ?? place, message)
+  }
+  return { timestamp: { header, toleranceMs: tolerance ?? 5 * 60_000, signed: text } }
 }
 
 /** `{ signature: github, secret: … }`. */

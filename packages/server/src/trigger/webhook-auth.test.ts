@@ -1,4 +1,4 @@
-import { createHmac } from 'node:crypto'
+import { createHmac, generateKeyPairSync } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import type { Template, WebhookAuth } from '@plugwork/core'
 import type { Incoming } from '../http/incoming.ts'
@@ -7,10 +7,13 @@ import { checkWebhookAuth } from './webhook-auth.ts'
 const literal = (value: string): Template => ({ kind: 'literal', value })
 const resolve = async (template: Template) => (template.kind === 'literal' ? String(template.value) : '')
 
-function call(auth: WebhookAuth, headers: Record<string, string>, body = '') {
-  const incoming = { header: (name: string) => headers[name] } as Incoming
+const { publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+
+function call(auth: WebhookAuth, headers: Record<string, string>, body = '', now = 0, search = '') {
+  const incoming = { method: 'POST', path: '/webhooks/x', search, header: (name: string) => headers[name] } as Incoming
+  const certificates = async () => publicKey
   const baseUrl = () => 'https://hooks.example.com'
-  return checkWebhookAuth({ auth, incoming, now: 0, baseUrl, body: async () => Buffer.from(body), resolve })
+  return checkWebhookAuth({ auth, incoming, now, baseUrl, body: async () => Buffer.from(body), resolve, certificates })
 }
 
 const refused = expect.objectContaining({ code: 'unauthenticated' })
@@ -104,5 +107,72 @@ describe('keys, tokens and passwords', () => {
     await expect(call(basic, {})).rejects.toMatchObject({
       headers: { 'www-authenticate': expect.stringContaining('Basic') },
     })
+  })
+})
+
+describe('hmac with a signed time', () => {
+  const auth: WebhookAuth = {
+    type: 'hmac',
+    header: 'X-Sig',
+    secret: literal('k'),
+    algorithm: 'sha256',
+    encoding: 'hex',
+    timestamp: { header: 'X-Time', toleranceMs: 60_000, signed: 'v1:{timestamp}:{body}' },
+  }
+  const sent = (time: string, body = '{}', text = `v1:${time}:${body}`) =>
+    [{ 'x-sig': createHmac('sha256', 'k').update(text).digest('hex'), 'x-time': time }, body] as const
+  const NOW = 1_700_000_000_000
+
+  test.each(['1700000000', '1700000000000', '2023-11-14T22:13:20Z', '1700000059', '1699999941'])(
+    'accepts %s',
+    async (time) => {
+      await expect(call(auth, ...sent(time), NOW)).resolves.toEqual({
+        delivery: expect.stringMatching(/^[0-9a-f]{64}$/),
+      })
+    },
+  )
+
+  test.each(['1700000061', '1699999939', '', '+1700000000', ' 1700000000', '1.7e9', 'now'])(
+    'refuses "%s", whoever signed it',
+    async (time) => {
+      await expect(call(auth, ...sent(time), NOW)).rejects.toEqual(refused)
+    },
+  )
+
+  test('a time that is not among what was signed is refused', async () => {
+    const [headers, body] = sent('1700000000', '{}', '{}')
+    await expect(call(auth, headers, body, NOW)).rejects.toEqual(refused)
+    const [signed] = sent('1690000000')
+    await expect(call(auth, { ...signed, 'x-time': '1700000000' }, '{}', NOW)).rejects.toEqual(refused)
+    const { 'x-time': _, ...without } = signed
+    await expect(call(auth, without, '{}', NOW)).rejects.toEqual(refused)
+  })
+
+  test('the same request again has the name of the first, another one has not', async () => {
+    const name = async (time: string, body: string) => (await call(auth, ...sent(time, body), NOW)).delivery
+    expect(await name('1700000000', '{}')).toBe(await name('1700000000', '{}'))
+    expect(await name('1700000001', '{}')).not.toBe(await name('1700000000', '{}'))
+    expect(await name('1700000000', '[]')).not.toBe(await name('1700000000', '{}'))
+  })
+})
+
+describe('signature', () => {
+  const of = (provider: 'paypal' | 'microsoft_graph'): WebhookAuth => ({
+    type: 'signature',
+    provider,
+    secret: literal('s1'),
+  })
+
+  test('a certificate from elsewhere is not even fetched', async () => {
+    const headers = { 'paypal-cert-url': 'https://evil.example/cert.pem' }
+    await expect(call(of('paypal'), headers, '{}')).rejects.toEqual(refused)
+  })
+
+  test('Microsoft Graph is told its token, and is let in by its secret', async () => {
+    await expect(call(of('microsoft_graph'), {}, '', 0, 'validationToken=a+b')).resolves.toEqual({ challenge: 'a b' })
+    await expect(call(of('microsoft_graph'), {}, '{"value":[{"clientState":"s1"}]}')).resolves.toMatchObject({
+      kind: 'valid',
+    })
+    await expect(call(of('microsoft_graph'), {}, '{"value":[{"clientState":"s2"}]}')).rejects.toEqual(refused)
   })
 })

@@ -1,11 +1,17 @@
 /** Whether a caller may start a webhook's flow. Comparisons take the same time whatever differs. */
-import { createHmac } from 'node:crypto'
+import { createHmac, hash } from 'node:crypto'
 import type { Json, Template, WebhookAuth } from '@plugwork/core'
 import { ServerError } from '../errors.ts'
 import { parseJson } from '../http/body.ts'
 import type { Incoming } from '../http/incoming.ts'
-import { sameBytes, SIGNATURE_SCHEMES, signatureBytes, verifySignature } from '@plugwork/connections/webhooks'
-import type { SignedRequest, Verdict } from '@plugwork/connections/webhooks'
+import {
+  judgeSignedTime,
+  sameBytes,
+  SIGNATURE_SCHEMES,
+  signatureBytes,
+  verifySignature,
+} from '@plugwork/connections/webhooks'
+import type { CertificateSource, SignedRequest, Verdict } from '@plugwork/connections/webhooks'
 
 /** Renders a template of the trigger with its secrets filled in; '' or null where one is missing. */
 export type ResolveSecret = (template: Template) => Promise<string>
@@ -16,6 +22,8 @@ export interface Admission {
   readonly delivery?: string
   /** The request only tests the address: it is answered this, and starts nothing. */
   readonly handshake?: Json
+  /** The same, as plain text. */
+  readonly challenge?: string
 }
 
 const LET_IN: Admission = {}
@@ -30,6 +38,7 @@ export async function checkWebhookAuth(options: {
   /** The exact bytes received; only a signature reads them. */
   readonly body: () => Promise<Uint8Array>
   readonly resolve: ResolveSecret
+  readonly certificates: CertificateSource
 }): Promise<Admission> {
   const { auth, incoming, resolve } = options
   switch (auth.type) {
@@ -57,20 +66,43 @@ export async function checkWebhookAuth(options: {
       }
       return LET_IN
     }
-    case 'hmac': {
-      const key = await secret(resolve, auth.secret)
-      const given = signatureBytes(incoming.header(auth.header.toLowerCase()), auth.encoding, auth.prefix)
-      const expected = createHmac(auth.algorithm, key)
-        .update(await options.body())
-        .digest()
-      if (given === null || !sameBytes(given, expected)) {
-        throw refused(`The header ${auth.header} has no valid signature of the body.`)
-      }
-      return LET_IN
-    }
+    case 'hmac':
+      return hmac({ ...options, auth })
     case 'signature':
       return signed({ ...options, auth })
   }
+}
+
+async function hmac(options: {
+  readonly auth: Extract<WebhookAuth, { readonly type: 'hmac' }>
+  readonly incoming: Incoming
+  readonly now: number
+  readonly body: () => Promise<Uint8Array>
+  readonly resolve: ResolveSecret
+}): Promise<Admission> {
+  const { auth, incoming, now } = options
+  const { timestamp } = auth
+  const key = await secret(options.resolve, auth.secret)
+  const given = signatureBytes(incoming.header(auth.header.toLowerCase()), auth.encoding, auth.prefix)
+  const time = timestamp === undefined ? '' : incoming.header(timestamp.header.toLowerCase())
+  const body = await options.body()
+  const expected = createHmac(auth.algorithm, key)
+  for (const part of (timestamp?.signed ?? '{body}').split(/(\{timestamp\}|\{body\})/)) {
+    expected.update(part === '{body}' ? body : part === '{timestamp}' ? (time ?? '') : part)
+  }
+  if (given === null || !sameBytes(given, expected.digest())) {
+    throw refused(`The header ${auth.header} has no valid signature of the ${timestamp ? 'time and body' : 'body'}.`)
+  }
+  if (timestamp === undefined) return LET_IN
+  const text = time ?? ''
+  const unit = text.includes('-') ? 'iso' : text.length > 11 ? 'ms' : 's'
+  if (judgeSignedTime({ text, unit }, now, timestamp.toleranceMs) !== 'fresh') {
+    throw refused(
+      `The header ${timestamp.header} has no time within ${timestamp.toleranceMs / 1_000} s of now: sent again, or a clock is wrong.`,
+    )
+  }
+  // The same time and body are the same request: sent again, it finds the run that it made.
+  return { delivery: hash('sha256', `${text} ${hash('sha256', body)}`) }
 }
 
 async function signed(options: {
@@ -80,6 +112,7 @@ async function signed(options: {
   readonly baseUrl: () => string
   readonly body: () => Promise<Uint8Array>
   readonly resolve: ResolveSecret
+  readonly certificates: CertificateSource
 }): Promise<Admission> {
   const { auth, incoming, now, resolve } = options
   const { provider, toleranceMs } = auth
@@ -87,14 +120,20 @@ async function signed(options: {
   const previous = auth.previousSecret === undefined ? '' : await resolve(auth.previousSecret)
   if (previous !== '') secrets.push(previous)
   const request = signedRequest(incoming, await options.body(), auth.url ?? options.baseUrl)
+  const scheme = SIGNATURE_SCHEMES[provider]
+  const challenge = scheme.challenge?.(request)
+  if (challenge?.kind === 'echo') return { challenge: challenge.text }
+  const certificateUrl = scheme.certificateUrl?.(request)
+  if (certificateUrl === null) throw refused(`The request is not signed in the way of ${provider}.`)
+  const certificate = certificateUrl === undefined ? undefined : await options.certificates(certificateUrl)
   let verdict: Verdict
   try {
-    const scheme = SIGNATURE_SCHEMES[provider]
     verdict = verifySignature({
       scheme,
       request,
       secrets,
       now,
+      ...(certificate === undefined ? null : { certificate }),
       ...(toleranceMs === undefined ? null : { toleranceMs }),
     })
   } catch (cause) {

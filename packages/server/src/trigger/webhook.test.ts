@@ -418,3 +418,18 @@ test('a map sees the parts of the request by their names', async () => {
   const answer = await hook('POST', '/parts/7?q=x', { n: 5 }, { 'x-a': 'y' })
   expect([answer.status, answer.json()]).toEqual([200, { all: [5, '7', 'x', 'y'] }])
 })
+
+test('who guesses is slowed down; a key that was right before is heard', async () => {
+  await using own = await openHarness({
+    files: { 'accepted/flow.yaml': FILES['accepted/flow.yaml'] },
+    environment: { HOOK_KEY: 'key-1' },
+  })
+  const send = (key: string) =>
+    own.request('POST', '/webhooks/accepted', { name: 'x' }, { authorization: '', 'x-key': key })
+  expect((await send('key-1')).status).toBe(202)
+  for (let n = 0; n < 30; n += 1) expect((await send(`guess-${n}`)).status).toBe(401)
+  const refused = await send('guess-31')
+  expect(refused.json()).toMatchObject({ status: 429, code: 'too_many_attempts' })
+  expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0)
+  expect((await send('key-1')).status).toBe(202)
+})

@@ -2,15 +2,17 @@
  * Serves flows' webhooks: finds the trigger, lets the caller in, maps the request to inputs, starts the run and answers.
  * The order matters: who is not let in learns nothing, and nothing is answered before the run is stored.
  */
-import type { JsonObject, WebhookAuth } from '@plugwork/core'
-import { SIGNATURE_SCHEMES } from '@plugwork/connections/webhooks'
+import { hash } from 'node:crypto'
+import type { Json, JsonObject, WebhookAuth } from '@plugwork/core'
+import { createAttemptLimit, SIGNATURE_SCHEMES } from '@plugwork/connections/webhooks'
+import type { CertificateSource } from '@plugwork/connections/webhooks'
 import type { Clock, Runtime, RunSummary, StartOutcome } from '@plugwork/core/node'
 import { startFailure } from '../api/start-outcome.ts'
 import { ServerError } from '../errors.ts'
 import type { FlowRegistry } from '../flow/registry.ts'
 import type { Mount } from '../http/dispatch.ts'
 import type { Incoming } from '../http/incoming.ts'
-import { json } from '../http/reply.ts'
+import { json, text } from '../http/reply.ts'
 import type { Reply } from '../http/reply.ts'
 import { parseFields } from '../http/body.ts'
 import type { Log } from '../log.ts'
@@ -43,6 +45,8 @@ export interface WebhookOptions {
   readonly log: Log
   /** Public address of the server. */
   readonly baseUrl: () => string
+  /** For services that sign with a certificate. */
+  readonly certificates: CertificateSource
   /** Whether only this machine reaches the server. */
   readonly loopback: boolean
   /** Callers that wait are then answered with what there is. */
@@ -57,6 +61,7 @@ export interface Webhooks extends Mount {
 /** Serves the webhooks of the registry's flows, always as they are now. */
 export function createWebhooks(options: WebhookOptions): Webhooks {
   const { registry, runtime, renderer, tenant, clock, log } = options
+  const attempts = createAttemptLimit(() => clock.now())
   let table = createWebhookTable(registry.list(tenant))
   reportConflicts(table, log)
   const unfollow = registry.onChange(() => {
@@ -79,8 +84,25 @@ export function createWebhooks(options: WebhookOptions): Webhooks {
       const now = clock.now()
       const context: RenderContext = { tenant, flow: flow.name, now, names: {} }
       const resolve: ResolveSecret = (template) => renderer.text(template, context)
-      const admission = await checkWebhookAuth({ auth, incoming, now, baseUrl: options.baseUrl, body, resolve })
+      const subject = `${flow.name}/${index} ${credentialOf(auth, incoming)}`
+      const wait = attempts.wait(incoming.remoteAddress, subject)
+      if (wait > 0) throw tooManyAttempts(wait)
+      const { baseUrl, certificates } = options
+      const admission = await checkWebhookAuth({
+        auth,
+        incoming,
+        now,
+        baseUrl,
+        body,
+        resolve,
+        certificates,
+      }).catch((error: unknown) => {
+        if (isRefusal(error)) attempts.failed(incoming.remoteAddress)
+        throw error
+      })
+      attempts.succeeded(incoming.remoteAddress, subject)
       if (admission.handshake !== undefined) return json(200, admission.handshake)
+      if (admission.challenge !== undefined) return text(200, 'text/plain; charset=utf-8', admission.challenge)
       delivery = admission.delivery
     }
 
@@ -187,7 +209,7 @@ async function readParts(incoming: Incoming, match: WebhookMatch, bytes: Uint8Ar
     params: match.params,
     query: parseFields(incoming.search),
     headers: match.target.readsHeaders ? publicHeaders(incoming, secretHeaders(match.target.trigger.auth)) : {},
-    body: await readWebhookBody(bytes, incoming.header('content-type')),
+    body: redacted(match.target.trigger.auth, await readWebhookBody(bytes, incoming.header('content-type'))),
   }
 }
 
@@ -208,6 +230,31 @@ function triggerFacts(incoming: Incoming, target: WebhookTarget, parts: WebhookP
   const facts = { kind: 'webhook', index: target.index, request_id: incoming.requestId }
   const { method, path, params } = parts
   return target.readsTrigger ? { ...facts, ...parts } : { ...facts, method, path, params }
+}
+
+/** The body without the secret that some services put into it. */
+function redacted(auth: WebhookAuth | undefined, body: Json): Json {
+  return auth?.type === 'signature' ? (SIGNATURE_SCHEMES[auth.provider].redact?.(body) ?? body) : body
+}
+
+/** What a caller shows that is the same in each request; '' where each one is signed anew. */
+function credentialOf(auth: WebhookAuth, incoming: Incoming): string {
+  const shown =
+    auth.type === 'api_key'
+      ? incoming.header(auth.header.toLowerCase())
+      : auth.type === 'bearer' || auth.type === 'basic'
+        ? incoming.header('authorization')
+        : undefined
+  return shown === undefined ? '' : hash('sha256', shown)
+}
+
+const isRefusal = (error: unknown): boolean => error instanceof ServerError && error.code === 'unauthenticated'
+
+function tooManyAttempts(waitMs: number): ServerError {
+  const seconds = Math.max(1, Math.ceil(waitMs / 1_000))
+  return new ServerError('too_many_attempts', `Too many wrong credentials came from here; try again in ${seconds} s.`, {
+    headers: { 'retry-after': String(seconds) },
+  })
 }
 
 function undecided(path: string): ServerError {
