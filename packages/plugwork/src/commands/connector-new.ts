@@ -73,7 +73,9 @@ async function checkName(name: string): Promise<void> {
 
 function isIdentifier(name: string): boolean {
   try {
-    return new Script(`"use strict"; const ${name} = 1`) !== undefined
+    // Throws where it is no name of a constant.
+    const script = new Script(`"use strict"; const ${name} = 1`)
+    return script instanceof Script
   } catch {
     return false
   }
