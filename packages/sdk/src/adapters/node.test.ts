@@ -70,3 +70,24 @@ test('the absolute form of a request line counts for its path', async () => {
   })
   expect(answer).toBe('http://other.test/api/x?y=1')
 })
+
+test('the head of an answer is sent before its first chunk is there', async () => {
+  const first = Promise.withResolvers<void>()
+  const handler = async (): Promise<Response> =>
+    new Response(
+      new ReadableStream<Uint8Array>({
+        async pull(controller) {
+          await first.promise
+          controller.enqueue(new Uint8Array(3))
+          controller.close()
+        },
+      }),
+      { status: 201 },
+    )
+  const { origin, close } = await listen(nodeHandler({ handler }))
+  onTestFinished(close)
+  const answer = await fetch(`${origin}/x`)
+  expect(answer.status).toBe(201)
+  first.resolve()
+  expect((await answer.arrayBuffer()).byteLength).toBe(3)
+})

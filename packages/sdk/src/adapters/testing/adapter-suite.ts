@@ -271,11 +271,18 @@ export function describeAdapter(name: string, start: StartApp, differences: Diff
           return new Response(request.headers.get('x-number'))
         },
       })
-      const request = (number: number): string =>
-        `POST ${base}/x HTTP/1.1\r\nHost: x.test\r\nX-Number: n${number}\r\nContent-Length: 50000\r\n\r\n${'y'.repeat(50_000)}`
-      const last = `GET ${base}/x HTTP/1.1\r\nHost: x.test\r\nX-Number: n3\r\nConnection: close\r\n\r\n`
-      const answers = await raw(origin, `${request(1)}${request(2)}${last}`)
-      expect([...answers.matchAll(/\n(n\d)/g)].map(([, number]) => number)).toEqual(['n1', 'n2', 'n3'])
+      const head = (method: string, number: number, rest: string): string =>
+        `${method} ${base}/x HTTP/1.1\r\nHost: x.test\r\nX-Number: n${number}\r\n${rest}\r\n\r\n`
+      const numbers = (answers: string): string[] => [...answers.matchAll(/\n(n\d)/g)].map(([, number]) => number!)
+      const rest = Promise.withResolvers<string>()
+      const answers = await raw(origin, `${head('POST', 1, 'Content-Length: 50000')}${'y'.repeat(10_000)}`, {
+        // The rest is sent when the answer is there already.
+        onData(answers) {
+          if (numbers(answers).length === 1) rest.resolve('y'.repeat(40_000))
+        },
+        more: rest.promise.then((tail) => `${tail}${head('GET', 2, 'Connection: close')}`),
+      })
+      expect(numbers(answers)).toEqual(['n1', 'n2'])
     })
 
     test('an upload that nobody reads ends with the answer', async () => {
@@ -347,14 +354,24 @@ const probe: Mountable = {
   },
 }
 
+interface RawOptions {
+  /** Told of everything that came back so far. */
+  readonly onData?: (answers: string) => void
+  readonly more?: Promise<string>
+}
+
 /** Sends bytes and returns all that comes back until the server closes the connection. */
-async function raw(origin: string, text: string): Promise<string> {
+async function raw(origin: string, text: string, { onData, more }: RawOptions = {}): Promise<string> {
   const socket = connect(Number(new URL(origin).port), '127.0.0.1')
-  const chunks: Buffer[] = []
-  socket.on('data', (chunk: Buffer) => chunks.push(chunk))
+  let answers = ''
+  socket.setEncoding('utf8').on('data', (chunk: string) => {
+    answers += chunk
+    onData?.(answers)
+  })
   // The server may close while we are still sending; what it said before is what counts.
   socket.on('error', () => {})
   socket.write(text, 'latin1')
+  void more?.then((rest) => socket.write(rest, 'latin1'))
   await once(socket, 'close')
-  return Buffer.concat(chunks).toString()
+  return answers
 }
