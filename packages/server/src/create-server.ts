@@ -19,10 +19,19 @@ import {
   STORE_ERRORS,
   systemClock,
 } from '@plugwork/core/node'
+import {
+  CONNECTION_ERRORS,
+  CONNECTION_STORE_ERRORS,
+  JWT_ERRORS,
+  OAUTH_ERRORS,
+  VAULT_ERRORS,
+} from '@plugwork/connections'
 import type { BlobStore, Clock, Connector, Definitions, Egress, Project, Runtime, Store } from '@plugwork/core/node'
 import type { Services } from './api/services.ts'
 import { createAttempts } from './auth/attempts.ts'
 import { createTokens, ensureOwnerToken } from './auth/token.ts'
+import { keepConnections } from './connections.ts'
+import type { ServerConnections } from './connections.ts'
 import { listenControl } from './control/listen.ts'
 import { fileStarter, localOperations } from './control/local-operations.ts'
 import { ERRORS, ServerError } from './errors.ts'
@@ -89,6 +98,8 @@ export interface ServerOptions {
    */
   readonly runtime: (definitions: Definitions, baseUrl: () => string) => Runtime
   readonly settings: ServerSettings
+  /** Stored connections, opened; who hands them in closes them after the server. Absent: there are no routes for them. */
+  readonly connections?: ServerConnections
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly version: string
   /** Loads one flow file with the tasks beside it, for `plugwork run` on a folder that this server owns. */
@@ -135,6 +146,11 @@ const ERROR_TABLES: ErrorTables = [
   CONNECTOR_ERRORS,
   EGRESS_ERRORS,
   WEBHOOK_ERRORS,
+  CONNECTION_ERRORS,
+  OAUTH_ERRORS,
+  JWT_ERRORS,
+  VAULT_ERRORS,
+  CONNECTION_STORE_ERRORS,
 ]
 
 /** Puts a server together. Nothing runs or listens yet. Throws `auth_not_set_up`. */
@@ -210,6 +226,17 @@ export async function createServer(options: ServerOptions): Promise<Server> {
     published: () => feed.wake(),
     log,
   })
+  const kept =
+    options.connections === undefined
+      ? null
+      : keepConnections(options.connections, {
+          runtime,
+          connectors: services.connectors,
+          tenant,
+          clock,
+          log,
+          published: () => feed.wake(),
+        })
   const retention = createRetention({ runtime, clock, defaultRetentionMs: settings.retention, log })
   const readiness = createReadiness({ store, clock })
   const http = createHttpMetrics()
@@ -229,6 +256,7 @@ export async function createServer(options: ServerOptions): Promise<Server> {
     tenant,
     feed,
     control,
+    oauth: kept === null ? null : { kept, baseUrl, errorTables: ERROR_TABLES, log },
     hooks: { webhooks: () => hooks.webhooks(), baseUrl },
     system: {
       version,
@@ -284,6 +312,7 @@ export async function createServer(options: ServerOptions): Promise<Server> {
       await eventTriggers.start()
       await hooks.start()
       retention.start()
+      kept?.start()
     },
     async listen(port) {
       const server = createNodeServer({ dispatch, requestId, local: false })
@@ -306,7 +335,7 @@ export async function createServer(options: ServerOptions): Promise<Server> {
       readiness.closing()
       streams.stop()
       const drained = Promise.all(servers.map(closeServer))
-      await Promise.all([scheduler.close(), eventTriggers.close(), retention.close()])
+      await Promise.all([scheduler.close(), eventTriggers.close(), retention.close(), kept?.close()])
       webhooks.close()
       feed.close()
       // Requests that wait for a run get half of the grace; then they are answered with what there is.

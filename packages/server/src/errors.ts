@@ -30,6 +30,11 @@ export const ERRORS = {
   flow_is_file: { status: 409, retryable: false, summary: 'The flow comes from a project file; edit the file.' },
   flow_disabled: { status: 409, retryable: false, summary: 'The flow is disabled.' },
   flow_broken: { status: 409, retryable: false, summary: 'The flow has errors and was never served.' },
+  oauth_client_missing: {
+    status: 409,
+    retryable: false,
+    summary: 'The application has no OAuth registration with the service.',
+  },
   concurrency_full: { status: 409, retryable: true, summary: 'The concurrency key of the run is held by others.' },
   wait_used: { status: 410, retryable: false, summary: 'The one-time link was used before.' },
   wait_expired: { status: 410, retryable: false, summary: 'The one-time link has expired.' },

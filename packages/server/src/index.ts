@@ -1,6 +1,7 @@
 /** `@plugwork/server`: the HTTP API, webhooks, schedules, event triggers and the control socket around one runtime. */
 export { createServer, DEFAULT_TENANT } from './create-server.ts'
 export type { Server, ServerOptions, ServerSettings } from './create-server.ts'
+export type { ServerConnections } from './connections.ts'
 export type { ServiceWebhooksSource } from './trigger/service-hooks.ts'
 export { createLog, silentLog } from './log.ts'
 export type { Log, LogOptions } from './log.ts'

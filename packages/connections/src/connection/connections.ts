@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { PlugworkError } from '@plugwork/core'
-import { systemClock, type Clock, type Connector, type Egress } from '@plugwork/core/node'
+import { Redactor, systemClock, type Clock, type Connector, type Egress } from '@plugwork/core/node'
 import type { OAuthTokens, TokenSet } from '../oauth/token-set.ts'
 import type { RefreshTiming } from '../refresh/refresher.ts'
 import type { ConnectionStore } from '../store/connection-store.ts'
@@ -24,6 +24,7 @@ import type {
 import { ConnectionRows, type RowChange } from './connection-rows.ts'
 import { connectionError, ERRORS, notFound } from './errors.ts'
 import { ConnectionEvents, type ConnectionListener } from './events.ts'
+import { secretTexts } from './stored-connections.ts'
 import { needsNoPerson, readCredential, sealCredential } from './stored-tokens.ts'
 import { verifyConnection } from './verify-connection.ts'
 
@@ -243,13 +244,14 @@ export class Connections {
       if (signal.aborted) throw error
       // It has a state of its own already.
       if (error instanceof PlugworkError && Object.hasOwn(ERRORS, error.code)) throw error
-      const message = `${open.connection.connector} says: ${messageOf(error)}`
+      // Services and drivers repeat what they were sent.
+      const redact = new Redactor(secretTexts(open)).text
+      const message = redact(`${open.connection.connector} says: ${messageOf(error)}`)
       await this.#checked(id, { code: 'check_failed', message, at: this.#clock.now() })
       throw connectionError(
         'connection_check_failed',
         `The connection "${open.connection.name}" does not work. ${message}`,
         {
-          cause: error,
           data: { connection: id },
         },
       )

@@ -2,6 +2,7 @@
 import type { Json } from '@plugwork/core'
 import type { StoredConnection, StoredConnectionRequest, StoredConnections } from '@plugwork/core/node'
 import type { Actor } from './access.ts'
+import type { OpenConnection } from './connection-requests.ts'
 import type { Connection } from './connection.ts'
 import type { Connections } from './connections.ts'
 import { connectionError } from './errors.ts'
@@ -25,7 +26,7 @@ export function storedConnections({ connections, directory }: StoredConnectionsO
         id,
         version: String(connection.updatedAt),
         config,
-        secrets: connection.secrets.flatMap((name) => textsIn(config[name])),
+        secrets: secretTexts({ connection, config }),
         directory: directory ?? process.cwd(),
         ...(credentials === undefined ? {} : { credentials }),
       }
@@ -61,6 +62,11 @@ async function elsewhere(connections: Connections, actor: Actor, name: string): 
   const same: readonly Connection[] = await connections.list({ actor, owner: null, name, limit: 3 })
   if (same.length === 0) return ''
   return `; the one of this name is to ${same.map(({ connector }) => connector).join(', ')}`
+}
+
+/** The secrets in a config, as texts that must not be shown. */
+export function secretTexts({ connection, config }: Pick<OpenConnection, 'connection' | 'config'>): readonly string[] {
+  return connection.secrets.flatMap((name) => textsIn(config[name]))
 }
 
 function textsIn(value: Json | undefined): readonly string[] {

@@ -123,6 +123,8 @@ async function openServer(
     store: engine.store,
     blobs: engine.blobs,
     connectors: engine.connectors,
+    // Opened now: a key ring that cannot read what is stored refuses to start.
+    connections: await engine.connections(),
     runtime: (definitions, baseUrl) => engine.runtime(definitions, { baseUrl, log: runtimeLog(log) }),
     settings: {
       dataDir: settings.dataDir,

@@ -167,6 +167,9 @@ test('a key ring that cannot read what is stored is refused by name', async () =
   const refused = await json(['connection', 'test', 'work-github'])
   expect(refused['code']).not.toBe(0)
   expect(refused['error']).toMatchObject({ code: expect.stringMatching(/^(vault|keys?)_/) })
+  const started = await sandbox.plugwork(['start', '--port', '0'], { env })
+  expect(started.code).not.toBe(0)
+  expect(started.stderr).toMatch(/\((vault|keys?)_\w+\)/)
 }, 60_000)
 
 /** A context that remembers what was printed. */

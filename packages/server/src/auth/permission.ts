@@ -9,6 +9,8 @@ export const PERMISSIONS = {
   'hooks:read': 'See addresses for webhooks of services.',
   'hooks:write': 'Make, change and remove addresses for webhooks of services.',
   'connectors:read': 'See which connectors and actions there are.',
+  'connections:read': 'See stored connections; never their secrets.',
+  'connections:write': 'Make, change, test and remove stored connections, and sign in to services.',
   'metrics:read': 'Read `/metrics`.',
   admin: 'Everything, tokens and upkeep included.',
 } as const

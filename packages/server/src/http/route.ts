@@ -7,7 +7,7 @@ import type { Permission, Principal } from '../auth/permission.ts'
 import type { Incoming } from './incoming.ts'
 import type { Reply } from './reply.ts'
 
-export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
 /** One kind of answer of a route. */
 export interface Answer {

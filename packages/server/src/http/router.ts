@@ -19,6 +19,8 @@ export interface RouteTable {
 /** Builds the table. Throws `internal_route` for a declaration that must not start. */
 export function createRouteTable(routes: readonly Route[]): RouteTable {
   const router = new RegExpRouter<Route>()
+  /** By path: the router takes no literal segment beside a parameter (`/oauth/callback`, `/oauth/:connector/start`). */
+  const literals = new Map<string, Map<string, Match>>()
   const seen = new Set<string>()
   const methods = new Set<string>()
   for (const route of routes) {
@@ -27,10 +29,15 @@ export function createRouteTable(routes: readonly Route[]): RouteTable {
     if (seen.has(key)) throw new PlugworkError('internal_route', `The route ${key} is declared twice.`)
     seen.add(key)
     methods.add(route.method)
-    router.add(route.method, route.path, route)
+    if (route.path.includes(':')) router.add(route.method, route.path, route)
+    else if (!literals.get(route.path)?.set(route.method, { route, params: {} })) {
+      literals.set(route.path, new Map([[route.method, { route, params: {} }]]))
+    }
   }
 
   const find = (method: string, path: string): Match | null => {
+    const literal = literals.get(path)?.get(method)
+    if (literal !== undefined) return literal
     const [handlers, stash] = router.match(method, path)
     const first = handlers[0]
     if (first === undefined) return null

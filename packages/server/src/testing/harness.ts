@@ -7,13 +7,25 @@ import {
   createEgress,
   createFileBlobStore,
   createRuntime,
+  KeyRing,
   describeConnector,
   loadProject,
   openSqliteStore,
 } from '@plugwork/core/node'
-import type { Clock, Project, RuntimeOptions, Store } from '@plugwork/core/node'
+import type { Clock, Connector, Egress, Project, RuntimeOptions, Store } from '@plugwork/core/node'
+import {
+  Connections,
+  createMemoryConnectionStore,
+  createOAuth,
+  createStoredAuthStates,
+  ringKeyProvider,
+  storedConnections,
+  Vault,
+  type OAuthClient,
+} from '@plugwork/connections'
 import { createServer } from '../create-server.ts'
 import type { Server, ServerSettings } from '../create-server.ts'
+import type { ServerConnections } from '../connections.ts'
 import type { Log } from '../log.ts'
 import type { ServiceWebhooksSource } from '../trigger/service-hooks.ts'
 
@@ -25,6 +37,10 @@ export interface HarnessOptions {
   readonly environment?: Readonly<Record<string, string>>
   readonly settings?: Partial<ServerSettings>
   readonly runtime?: Partial<RuntimeOptions>
+  /** Beside the built-in ones. */
+  readonly connectors?: readonly Connector[]
+  /** OAuth registrations by connector. */
+  readonly oauthClients?: Readonly<Record<string, OAuthClient>>
   readonly clock?: Clock
   readonly monotonic?: () => number
   readonly log?: Log
@@ -47,6 +63,7 @@ export interface Harness {
   readonly server: Server
   readonly store: Store
   readonly project: Project
+  readonly connections: Connections
   readonly folder: string
   readonly url: string
   /** Requests an address with the owner's token, unless headers say otherwise; objects are sent as JSON. */
@@ -69,7 +86,7 @@ export async function openHarness(options: HarnessOptions = {}): Promise<Harness
   for (const [path, content] of Object.entries(options.files ?? {})) await write(path, content)
   const dataDir = join(folder, 'data')
   const environment = options.environment ?? {}
-  const connectors = builtinConnectors
+  const connectors = [...builtinConnectors, ...(options.connectors ?? [])]
   const load = (directory: string, only?: string) =>
     loadProject(directory, {
       connectors: connectors.map(describeConnector),
@@ -93,7 +110,9 @@ export async function openHarness(options: HarnessOptions = {}): Promise<Harness
     retention: 30 * 24 * 60 * 60_000,
     ...options.settings,
   }
+  const kept = await openConnections(options, connectors, egress)
   const server = await createServer({
+    connections: kept,
     project,
     store,
     blobs,
@@ -113,6 +132,7 @@ export async function openHarness(options: HarnessOptions = {}): Promise<Harness
         baseUrl,
         version: 'test',
         log: () => {},
+        storedConnections: storedConnections(kept),
         ...(options.clock === undefined ? {} : { clock: options.clock }),
         ...options.runtime,
       }),
@@ -135,6 +155,7 @@ export async function openHarness(options: HarnessOptions = {}): Promise<Harness
     server,
     store,
     project,
+    connections: kept.connections,
     folder,
     url,
     write,
@@ -181,4 +202,27 @@ export async function until<T>(read: () => Promise<T> | T, holds: (value: T) => 
       throw new Error(`The condition did not come true; the last value was ${JSON.stringify(value)}.`)
     await new Promise((resolve) => setTimeout(resolve, 10))
   }
+}
+
+/** Stored connections in memory. */
+async function openConnections(
+  { oauthClients = {}, clock }: HarnessOptions,
+  connectors: readonly Connector[],
+  egress: Egress,
+): Promise<ServerConnections> {
+  const store = createMemoryConnectionStore()
+  const keys = new KeyRing([{ id: 'k1', key: new Uint8Array(32).fill(7) }])
+  const vault = await Vault.open({ store, keys: ringKeyProvider(keys) })
+  const oauth = createOAuth({ egress, states: createStoredAuthStates({ store, keys }) })
+  const client = (connector: string): OAuthClient | null => oauthClients[connector] ?? null
+  const connections = new Connections({
+    store,
+    vault,
+    connectors,
+    egress,
+    tokens: oauth,
+    client: ({ connector }) => client(connector),
+    ...(clock === undefined ? {} : { clock }),
+  })
+  return { connections, oauth, client }
 }
