@@ -2,7 +2,6 @@
 import { startAuthorizationServer, UserAgent, type AuthorizationServer } from '@plugwork/connections/oauth/testing'
 import { startGithub, TOKEN, type GithubServer } from '@plugwork/connectors/github/testing'
 import { defineAction, defineConnector, type Connector } from '@plugwork/core/node'
-import { freePort } from '@plugwork/test-services'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
 import { openHarness, type Answer, type Harness } from '../testing/harness.ts'
@@ -22,7 +21,9 @@ outputs: [{ name: said, value: '\${hello.said}' }]
 let github: GithubServer
 let provider: AuthorizationServer
 let harness: Harness
-let callback: string
+/** Nothing listens there: the tests bring the callback to the server themselves. */
+const baseUrl = 'http://127.0.0.1:7420'
+const callback = `${baseUrl}/oauth/callback`
 
 const hello = (say: (client: unknown) => Promise<string>) =>
   defineAction({
@@ -65,8 +66,6 @@ const notesOf = (auth: AuthorizationServer['auth']) =>
   })
 
 beforeAll(async () => {
-  const port = await freePort()
-  callback = `http://127.0.0.1:${port}/oauth/callback`
   github = await startGithub()
   provider = await startAuthorizationServer([callback])
   harness = await openHarness({
@@ -74,7 +73,7 @@ beforeAll(async () => {
     // Their types are those of any connector.
     connectors: [echo, notesOf(provider.auth)] as unknown as Connector[],
     oauthClients: { notes: provider.client },
-    settings: { baseUrl: `http://127.0.0.1:${port}` },
+    settings: { baseUrl },
   })
 })
 afterAll(async () => {
