@@ -201,7 +201,7 @@ export class ConnectionsApi {
     await (await this.#options.open()).connections.remove(actor, id)
   }
 
-  /** Gets a new token now, whether the old one still lives or not. Throws `connection_needs_reauth`, `sdk_not_refreshable`. */
+  /** Gets a new token now, unless the one there is younger than 30 s. Throws `connection_needs_reauth`, `sdk_not_refreshable`. */
   async refresh({ id, ...on }: ConnectionId): Promise<Connection> {
     const actor = this.#actor(on)
     const { connections } = await this.#options.open()

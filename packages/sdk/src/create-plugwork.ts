@@ -7,6 +7,8 @@ import { Actions, type ActionsApi } from './actions.ts'
 import type { Connectable } from './connectable.ts'
 import { ConnectionsApi } from './connections-api.ts'
 import type { Engine } from './engine.ts'
+import type { ServiceWebhooks } from '@plugwork/connections'
+import { Webhooks, type WebhooksApi } from './webhooks-api.ts'
 import type { WorkflowsApi } from './workflows/workflows-api.ts'
 import { lazyMethods } from './lazy-methods.ts'
 import { sdkError } from './errors.ts'
@@ -32,6 +34,7 @@ export interface PlugworkApi<Given extends readonly Connectable[]> {
   readonly connections: Omit<ConnectionsApi, 'tell'>
   readonly providers: Pick<Providers, 'register' | 'get' | 'list' | 'isConfigured' | 'markConfigured'>
   readonly actions: ActionsApi<Given>
+  readonly webhooks: WebhooksApi<Given>
   readonly workflows: Omit<WorkflowsApi, 'resume' | 'close'>
   /** Serves OAuth callbacks, connections, actions and webhooks: a fetch handler, to be mounted at `basePath`. */
   readonly handler: (request: Request) => Promise<Response>
@@ -105,6 +108,17 @@ export function createPlugwork<const Given extends readonly Connectable[]>(
     return working
   }
 
+  let receiving: ServiceWebhooks | null = null
+  const openReceiving = async (): Promise<ServiceWebhooks> => {
+    const [opened, { openWebhooks }] = [await open(), await import('./open-webhooks.ts')]
+    if (receiving === null) {
+      receiving = openWebhooks(opened, settings, providers)
+      webhooks.attachAll(receiving)
+    }
+    return receiving
+  }
+  const webhooks = new Webhooks({ settings, providers, open: openReceiving, opened: () => receiving })
+
   const calling = { providers, open, opened: () => engine }
   const actions = new Actions(calling)
   const connections = new ConnectionsApi({ settings, providers, open })
@@ -115,18 +129,23 @@ export function createPlugwork<const Given extends readonly Connectable[]>(
     actions: actions as unknown as ActionsApi<Given>,
     async handler(request) {
       const { handle } = await import('./handler/handle.ts')
-      return handle({ settings, providers, open, calling }, request)
+      return handle({ settings, providers, open, calling, workflows: openWorkflows, webhooks }, request)
     },
+    // Typed by the triggers of the connectors that were given; the class goes by names.
+    webhooks: webhooks as unknown as WebhooksApi<Given>,
     workflows: lazyMethods(openWorkflows, WORKFLOW_METHODS),
     basePath: settings.basePath === '' ? '/' : settings.basePath,
     baseUrl: settings.baseUrl,
     async open() {
       await open()
+      // What an earlier process left: events for the handlers that there are, and runs.
+      if (webhooks.wanted) await openReceiving()
       await (await openWorkflows()).resume()
     },
     async close() {
       closed = true
       const opened = await opening?.catch(() => null)
+      await receiving?.close()
       await (await working?.catch(() => null))?.close()
       await opened?.close()
     },

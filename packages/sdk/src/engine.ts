@@ -34,6 +34,7 @@ import type { Providers } from './providers.ts'
 export interface Engine {
   readonly database: OpenedDatabase
   readonly keys: KeyRing
+  readonly vault: Vault
   readonly egress: Egress
   readonly connections: Connections
   readonly oauth: OAuth
@@ -80,6 +81,7 @@ export async function openEngine(settings: Settings, providers: Providers): Prom
     return {
       database,
       keys,
+      vault,
       egress,
       connections,
       oauth,

@@ -77,6 +77,8 @@ export interface Settings extends Omit<PlugworkOptions<readonly Connectable[]>, 
   /** Path below which requests come, without a slash at its end; empty for the root. */
   readonly basePath: string
   readonly origin: string
+  /** Public address of the handler, without a slash at its end. */
+  readonly root: string
   readonly redirectUri: string
   readonly log: (level: LogLevel, message: string, data?: unknown) => void
 }
@@ -119,6 +121,7 @@ export function checkOptions(options: PlugworkOptions<readonly Connectable[]>): 
     ...options,
     basePath: path,
     origin: base.origin,
+    root: `${root}${path}`,
     redirectUri: `${root}${path}/oauth/callback`,
     log: options.log ?? toConsole,
   }

@@ -1,10 +1,9 @@
 import { z } from 'zod'
 import { actorOf } from '../actor.ts'
 import { sdkError } from '../errors.ts'
-import type { Session } from '../options.ts'
 import type { OnBehalf } from '../plugwork-types.ts'
 import { connectionShape } from './shapes.ts'
-import { json, readJson, type Route, type RouteContext } from './route.ts'
+import { json, onBehalf, readJson, type Route, type RouteContext } from './route.ts'
 
 const fields = {
   method: z.string().min(1).optional(),
@@ -19,9 +18,6 @@ const createBody = z.strictObject({
 })
 
 const reconnectBody = z.strictObject(fields)
-
-const onBehalf = ({ userId, tenantId }: Session): OnBehalf =>
-  tenantId === undefined ? { userId } : { userId, tenantId }
 
 const target = ({ session, parameters }: RouteContext): OnBehalf & { readonly id: string } => ({
   ...onBehalf(session),

@@ -9,11 +9,15 @@ import type { Engine } from '../engine.ts'
 import { sdkError } from '../errors.ts'
 import type { Session, Settings } from '../options.ts'
 import type { Providers } from '../providers.ts'
+import type { Webhooks } from '../webhooks-api.ts'
+import type { WorkflowsApi } from '../workflows/workflows-api.ts'
 import { actionRoutes } from './action-routes.ts'
 import { connectionRoutes } from './connection-routes.ts'
 import { checkOrigin, corsHeaders } from './origin.ts'
 import { oauthRoutes } from './oauth-routes.ts'
 import { problem } from './problem.ts'
+import { webhookRoutes } from './webhook-routes.ts'
+import { workflowRoutes } from './workflow-routes.ts'
 import { providerRoutes } from './provider-routes.ts'
 import type { Route, RouteContext } from './route.ts'
 
@@ -22,9 +26,18 @@ export interface Handling {
   readonly providers: Providers
   readonly calling: Calling
   open(): Promise<Engine>
+  workflows(): Promise<WorkflowsApi>
+  readonly webhooks: Webhooks
 }
 
-const ROUTES: readonly Route[] = [...oauthRoutes, ...connectionRoutes, ...providerRoutes, ...actionRoutes]
+const ROUTES: readonly Route[] = [
+  ...oauthRoutes,
+  ...connectionRoutes,
+  ...providerRoutes,
+  ...actionRoutes,
+  ...workflowRoutes,
+  ...webhookRoutes,
+]
 
 export async function handle(handling: Handling, request: Request): Promise<Response> {
   const requestId = `req_${randomUUID()}`

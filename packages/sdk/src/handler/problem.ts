@@ -6,6 +6,7 @@ import {
   JWT_ERRORS,
   OAUTH_ERRORS,
   VAULT_ERRORS,
+  WEBHOOK_ERRORS,
 } from '@plugwork/connections'
 import {
   ACTION_ERRORS,
@@ -18,6 +19,7 @@ import {
 } from '@plugwork/core/node'
 import { ERRORS as ADAPTER_ERRORS } from '../adapters/errors.ts'
 import { ERRORS, sdkError } from '../errors.ts'
+import { ERRORS as WORKFLOW_ERRORS } from '../workflows/errors.ts'
 import type { Settings } from '../options.ts'
 
 const TABLE: Readonly<Record<string, ErrorSpec>> = {
@@ -26,6 +28,7 @@ const TABLE: Readonly<Record<string, ErrorSpec>> = {
   ...JWT_ERRORS,
   ...OAUTH_ERRORS,
   ...VAULT_ERRORS,
+  ...WEBHOOK_ERRORS,
   ...ACTION_ERRORS,
   ...API_ERRORS,
   ...CONNECTOR_ERRORS,
@@ -35,6 +38,7 @@ const TABLE: Readonly<Record<string, ErrorSpec>> = {
   ...STORE_ERRORS,
   // A body that is read here may turn out to be larger than its adapter lets through.
   ...ADAPTER_ERRORS,
+  ...WORKFLOW_ERRORS,
   ...ERRORS,
 }
 

@@ -4,6 +4,8 @@ import type { z } from 'zod'
 import type { ConnectionsApi } from '../connections-api.ts'
 import type { Session } from '../options.ts'
 import { sdkError } from '../errors.ts'
+import { readBytes } from '../read-bytes.ts'
+import type { OnBehalf } from '../plugwork-types.ts'
 import type { Handling } from './handle.ts'
 
 export interface RouteContext extends Handling {
@@ -31,6 +33,11 @@ export interface Route {
   run(context: RouteContext): Promise<Response>
 }
 
+/** For whom a session asks. */
+export function onBehalf({ userId, tenantId }: Session): OnBehalf {
+  return tenantId === undefined ? { userId } : { userId, tenantId }
+}
+
 const MAX_BODY_BYTES = 1024 * 1024
 
 /** Reads a JSON body of a shape. Throws `sdk_body_too_large`, `sdk_body_invalid`. */
@@ -52,21 +59,6 @@ export async function readJson<Schema extends z.ZodType>(request: Request, schem
   const problems = parsed.error.issues.map(({ path, message }) => ({ field: path.map(String).join('.'), message }))
   const list = problems.map(({ field, message }) => (field === '' ? message : `${field}: ${message}`)).join('; ')
   throw sdkError('sdk_body_invalid', `The body does not fit: ${list}.`, { data: { problems } })
-}
-
-/** Stops reading at the limit, whatever the header says of the length. */
-async function readBytes(request: Request, limit: number): Promise<Uint8Array> {
-  const tooLarge = (): Error =>
-    sdkError('sdk_body_too_large', `The body is larger than ${limit} bytes. Send less at once.`)
-  if (Number(request.headers.get('content-length') ?? 0) > limit) throw tooLarge()
-  const chunks: Uint8Array[] = []
-  let size = 0
-  for await (const chunk of request.body ?? []) {
-    size += chunk.length
-    if (size > limit) throw tooLarge()
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks)
 }
 
 export function json(value: Json | JsonObject, status = 200): Response {

@@ -10,7 +10,7 @@ export interface Workflow {
   /** The name in `flow:`, unique in the tenant. */
   readonly name: string
   readonly description: string | null
-  /** YAML, or the document that `defineFlow` gave. */
+  /** YAML, or the document that `defineFlow` gave; a secret has no place in it. */
   readonly source: string | JsonObject
   readonly enabled: boolean
   readonly createdAt: number
