@@ -2,7 +2,8 @@ import type { Command } from 'commander'
 import { spawnSync } from 'node:child_process'
 import { copyFileSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { requireBinary } from '@plugwork/test-services'
 import { processContext } from './context.ts'
 import { createProgram, exampleOf } from './program.ts'
 import { BIN, openSandbox } from './testing/spawn.ts'
@@ -97,15 +98,15 @@ const COMPLETED: readonly (readonly [typed: string, offered: readonly string[]])
   ['plugwork run ', ['orders.yaml']],
   ['plugwork runs show ', []],
 ]
-const isInstalled = (shell: string): boolean => spawnSync(shell, ['-c', 'true']).status === 0
 const ASK = {
   bash: 'source "$1"; COMP_WORDS=($2); [[ $2 == *" " ]] && COMP_WORDS+=(""); COMP_CWORD=$((${#COMP_WORDS[@]}-1)); _plugwork; printf "%s\\n" "${COMPREPLY[@]}"',
   fish: 'source $argv[2]; complete -C $argv[3]',
 }
 
-// Each shell where it is installed.
 describe.each(['bash', 'fish'] as const)('%s', (shell) => {
-  test.runIf(isInstalled(shell)).each(COMPLETED)('completes %j', async (typed, offered) => {
+  beforeAll(async () => void (await requireBinary({ names: [shell], packageName: shell })), 600_000)
+
+  test.each(COMPLETED)('completes %j', async (typed, offered) => {
     const { stdout: script } = await sandbox.plugwork(['completions', shell])
     sandbox.write(`.script/${shell}`, script)
     sandbox.write('orders.yaml', '')

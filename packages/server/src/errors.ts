@@ -30,7 +30,7 @@ export const ERRORS = {
   flow_is_file: { status: 409, retryable: false, summary: 'The flow comes from a project file; edit the file.' },
   flow_disabled: { status: 409, retryable: false, summary: 'The flow is disabled.' },
   flow_broken: { status: 409, retryable: false, summary: 'The flow has errors and was never served.' },
-  oauth_client_missing: {
+  oauth_app_missing: {
     status: 409,
     retryable: false,
     summary: 'The application has no OAuth registration with the service.',

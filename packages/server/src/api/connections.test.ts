@@ -198,7 +198,7 @@ test('a refusal at the service is a page with its code; a service without an app
   )
   expect(page.text).toContain('<code>oauth_denied</code>')
   const missing = await harness.request('GET', '/oauth/github/start')
-  expect([missing.status, missing.json().code]).toEqual([409, 'oauth_client_missing'])
+  expect([missing.status, missing.json().code]).toEqual([409, 'oauth_app_missing'])
   expect(missing.json().detail).toContain('PLUGWORK_GITHUB_CLIENT_ID')
   const none = await harness.request('GET', '/oauth/sqlite/start')
   expect([none.status, none.json().code]).toEqual([400, 'request_invalid'])

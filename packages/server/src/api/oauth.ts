@@ -58,7 +58,7 @@ export function oauthRoutes({ kept, connectors, baseUrl, errorTables, log }: OAu
     if (client === null) {
       const prefix = `PLUGWORK_${connectorName.toUpperCase()}_CLIENT`
       throw new ServerError(
-        'oauth_client_missing',
+        'oauth_app_missing',
         `There is no OAuth app for ${connectorName}. Register one with the redirect URI ${baseUrl()}${CALLBACK}, then set ${prefix}_ID and ${prefix}_SECRET.`,
       )
     }
@@ -83,7 +83,7 @@ export function oauthRoutes({ kept, connectors, baseUrl, errorTables, log }: OAu
         })
         .catchall(z.string().max(500)),
       answers: { 200: { description: 'Where to go.', schema: z.object({ url: z.url() }) } },
-      problems: ['not_found', 'oauth_client_missing', 'oauth_redirect_invalid'],
+      problems: ['not_found', 'oauth_app_missing', 'oauth_redirect_invalid'],
       async handler({ params, query, tenant, incoming }) {
         const { name, method: wanted, ...settings } = query
         const { method, auth, client } = registered(params.connector, wanted)
