@@ -8,6 +8,7 @@ import {
   createOAuth,
   createStoredAuthStates,
   ringKeyProvider,
+  ServiceWebhooks,
   storedConnections,
   Vault,
   type OAuth,
@@ -32,6 +33,8 @@ export interface KeptConnections {
   readonly oauth: OAuth
   /** For the runtime: what flows name with `use:`. */
   readonly stored: StoredConnections
+  /** What takes webhooks of services, on the same store; whoever asks for it closes it. */
+  webhooks(): ServiceWebhooks
   /** The registration with a connector's service; null when there is none. Throws `settings_invalid`. */
   client(connector: string): OAuthClient | null
   close(): Promise<void>
@@ -73,6 +76,7 @@ export async function openKeptConnections(options: KeptConnectionsOptions): Prom
       connections,
       oauth,
       stored: storedConnections({ connections, directory }),
+      webhooks: () => new ServiceWebhooks({ store, vault, connectors, egress, log }),
       client,
       close: () => store.close(),
     }

@@ -1,5 +1,7 @@
+import { createHmac } from 'node:crypto'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { github } from '@plugwork/connectors/github'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { openSandbox, type Running, type Sandbox } from '../testing/spawn.ts'
 
@@ -142,4 +144,51 @@ test('a port that is taken is named', async () => {
   const { code, stderr } = await sandbox.plugwork(['start', '--port', port, '--data-dir', 'other'])
   expect(code).toBe(2)
   expect(stderr).toContain(`Port ${port} on 127.0.0.1 is taken`)
+})
+
+test('a service calls its own address, and the event starts a flow', async () => {
+  sandbox.write(
+    'opened.flow.yaml',
+    `flow: Opened
+triggers: [{ type: event, event: github.issues.opened }]
+inputs: [{ name: event, type: object }]
+steps: [{ id: seen, set: { here: true } }]
+`,
+  )
+  const { server, address } = await serve()
+  const [, token] = await server.sees(/Owner token .*: (pwk_\S+)/)
+  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
+  const secret = 'a secret that GitHub was given'
+  const made = await fetch(`${address}/api/v1/hooks`, {
+    method: 'POST',
+    headers,
+    body: JSON.stringify({ connector: 'github', secret }),
+  })
+  expect(made.status).toBe(201)
+  const { id } = (await made.json()) as { id: string }
+  const body = JSON.stringify(github.triggers?.['issues.opened']?.sample)
+  const send = (signature: string): Promise<Response> =>
+    fetch(`${address}/hooks/github/${id}`, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        'x-github-event': 'issues',
+        'x-github-delivery': '72d3162e-cc78-11e3-81ab-4c9367dc0958',
+        'x-hub-signature-256': `sha256=${signature}`,
+      },
+      body,
+    })
+  expect((await send('0'.repeat(64))).status).toBe(401)
+  const accepted = await send(createHmac('sha256', secret).update(body).digest('hex'))
+  expect([accepted.status, await accepted.text()]).toEqual([
+    expect.toSatisfy((status) => status < 300),
+    expect.anything(),
+  ])
+  const opened = async (): Promise<unknown> => {
+    const { runs } = (await (await fetch(`${address}/api/v1/runs?flow=Opened`, { headers })).json()) as {
+      runs: object[]
+    }
+    return runs.length
+  }
+  await expect.poll(opened).toBe(1)
 })

@@ -125,6 +125,8 @@ async function openServer(
     connectors: engine.connectors,
     // Opened now: a key ring that cannot read what is stored refuses to start.
     connections: await engine.connections(),
+    egress: engine.egress,
+    serviceWebhooks: { open: async () => (await engine.connections()).webhooks(), inUse: true },
     runtime: (definitions, baseUrl) => engine.runtime(definitions, { baseUrl, log: runtimeLog(log) }),
     settings: {
       dataDir: settings.dataDir,
