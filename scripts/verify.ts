@@ -137,6 +137,9 @@ function published(): void {
     const megabytes = folderBytes(join(user, 'node_modules')) / 1e6
     process.stdout.write(`installed size ${megabytes.toFixed(1)} MB (limit ${INSTALL_LIMIT_MB} MB)\n`)
     check('installed size', megabytes < INSTALL_LIMIT_MB)
+    const [, quickStart] = /```ts\n(import [\s\S]*?)```/.exec(readFileSync(join(root, 'README.md'), 'utf8')) ?? []
+    writeFileSync(join(user, 'app.ts'), quickStart ?? 'throw new Error("README has no quick start")\n')
+    check('the SDK quick start of the README', run(process.execPath, ['app.ts'], { cwd: user }))
     const installed = join(user, 'node_modules/plugwork/bin/plugwork.mjs')
     check('packed plugwork version', run(process.execPath, [installed, 'version'], { cwd: user }))
     check(
