@@ -1,6 +1,5 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto'
 import type { JwtSigning } from '@plugwork/core/node'
-import { SignJWT } from 'jose'
 import { jwtError } from './errors.ts'
 
 export interface SignJwtInput {
@@ -46,6 +45,8 @@ export async function signJwt({ signing, title, fields, now }: SignJwtInput): Pr
   }
   const header = { alg: algorithm, typ: 'JWT', ...(keyIdField === undefined ? {} : { kid: field(keyIdField) }) }
   try {
+    // Loaded by those who sign: few connections do.
+    const { SignJWT } = await import('jose')
     const jwt = await new SignJWT(claims)
       .setProtectedHeader(header)
       .setIssuedAt(issuedAt)
